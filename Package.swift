@@ -1,0 +1,93 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// oneDNN lives in a private prefix that `./run` makes; executables find it at run time through this path.
+let prefixLibraries = Context.packageDirectory + "/.prefix/lib"
+let runPath: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", prefixLibraries])]
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "pando",
+    products: [
+        .library(name: "Pando", targets: ["Pando"]),
+        .executable(name: "pando", targets: ["PandoCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.0.0"..<"5.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "COneDNN", pkgConfig: "dnnl"),
+        .systemLibrary(name: "CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
+        .target(name: "CImaging", dependencies: ["CVips"]),
+        .target(name: "PandoTensor", dependencies: ["COneDNN"], swiftSettings: strict),
+        .target(name: "PandoNN", dependencies: ["PandoTensor"], swiftSettings: strict),
+        .target(
+            name: "PandoData",
+            dependencies: [
+                "CImaging", "PandoNN", "PandoTensor",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "PandoBackbones", dependencies: ["PandoData", "PandoNN", "PandoTensor"], swiftSettings: strict),
+        .target(
+            name: "PandoBranches", dependencies: ["PandoBackbones", "PandoNN", "PandoTensor"], swiftSettings: strict),
+        .target(
+            name: "PandoTraining",
+            dependencies: [
+                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Pando",
+            dependencies: [
+                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor", "PandoTraining",
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "PandoCLI",
+            dependencies: [
+                "Pando",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict, linkerSettings: runPath),
+        .target(
+            name: "PandoTestSupport", dependencies: ["PandoNN", "PandoTensor"], path: "Tests/PandoTestSupport",
+            swiftSettings: strict),
+        .testTarget(
+            name: "PandoTensorTests", dependencies: ["PandoTensor", "PandoTestSupport"],
+            exclude: ["Golden"], swiftSettings: strict, linkerSettings: runPath),
+        .testTarget(
+            name: "PandoNNTests", dependencies: ["PandoNN", "PandoTestSupport"], swiftSettings: strict,
+            linkerSettings: runPath),
+        .testTarget(
+            name: "PandoDataTests", dependencies: ["PandoData", "PandoTestSupport"],
+            swiftSettings: strict, linkerSettings: runPath),
+        .testTarget(
+            name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"], exclude: ["Golden"],
+            swiftSettings: strict, linkerSettings: runPath),
+        .testTarget(
+            name: "PandoBranchesTests", dependencies: ["PandoBranches", "PandoTestSupport"], swiftSettings: strict,
+            linkerSettings: runPath),
+        .testTarget(
+            name: "PandoTrainingTests", dependencies: ["PandoTraining", "PandoTestSupport"], swiftSettings: strict,
+            linkerSettings: runPath),
+        .testTarget(
+            name: "PandoCLITests", dependencies: ["PandoTraining", "PandoTestSupport"], swiftSettings: strict,
+            linkerSettings: runPath),
+    ],
+    swiftLanguageModes: [.v6]
+)

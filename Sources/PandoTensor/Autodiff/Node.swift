@@ -1,0 +1,107 @@
+import Synchronization
+
+/// How a tensor came about: an operation and where its inputs came from. Nodes form the tape.
+///
+/// A node keeps the values that its operation's backward pass reads, and nothing else; inputs that nobody
+/// differentiates leave no node at all.
+final class Node: Sendable {
+    /// `nil` for a leaf: a value that gradients are asked for.
+    let operation: (any Operation)?
+    let parents: [Node?]
+    let saved: Saved
+    let outputShape: [Int]
+    /// Whether the tape is recorded for a program, not for gradients: constants are then kept too.
+    let isTrace: Bool
+    /// Grows with every node, so that parents always come before their children.
+    let sequence: Int
+
+    private static let counter = Atomic<Int>(0)
+
+    /// A leaf.
+    init(leafOf shape: [Int], isTrace: Bool = false) {
+        operation = nil
+        parents = []
+        saved = Saved(inputs: [], output: nil, inputShapes: [], wanted: [])
+        outputShape = shape
+        self.isTrace = isTrace
+        sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    init(operation: some Operation, inputs: [Tensor], output: Tensor) {
+        self.operation = operation
+        parents = inputs.map(\.node)
+        let isTrace = inputs.contains { $0.node?.isTrace == true }
+        let wanted = inputs.map { $0.node != nil }
+        let kept = operation.keeps(wanted)
+        saved = Saved(
+            inputs: inputs.enumerated().map { index, input in
+                isTrace
+                    ? (input.node == nil ? input : nil)
+                    : (kept.containsInput(index) ? input.detached : nil)
+            },
+            output: kept.containsOutput && !isTrace ? output : nil,
+            inputShapes: inputs.map(\.shape), wanted: wanted)
+        outputShape = output.shape
+        self.isTrace = isTrace
+        sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+}
+
+extension Tensor {
+    /// The same values as a leaf of the tape: what is computed from it can be differentiated with respect to it.
+    package var differentiable: Tensor {
+        require(elementType.isFloatingPoint, "only floating-point tensors can be differentiated, not \(elementType)")
+        return with(Node(leafOf: shape))
+    }
+
+    /// Gradients of this scalar with respect to `leaves`, in their order; zeros for a leaf it does not depend on.
+    ///
+    /// - Precondition: one element; each leaf came from `differentiable`.
+    package func gradients(for leaves: [Tensor]) -> [Tensor] {
+        require(elementCount == 1, "gradients: the value to differentiate has shape \(shape), not one element")
+        return gradients(for: leaves, seed: .ones(shape))
+    }
+
+    /// The vector-Jacobian product: gradients of `sum(self · seed)` with respect to `leaves`.
+    package func gradients(for leaves: [Tensor], seed: Tensor) -> [Tensor] {
+        var pending: [ObjectIdentifier: Tensor] = [:]
+        let wanted = Set(leaves.compactMap { $0.node.map(ObjectIdentifier.init) })
+        require(wanted.count == leaves.count, "gradients: each leaf must be made by `differentiable`, once")
+        if let node {
+            pending[ObjectIdentifier(node)] = seed
+            for node in node.ancestorsNewestFirst {
+                guard let operation = node.operation else { continue }
+                guard let gradient = pending.removeValue(forKey: ObjectIdentifier(node)) else { continue }
+                let contributions = operation.backward(gradient, node.saved)
+                for (parent, contribution) in zip(node.parents, contributions) {
+                    guard let parent, let contribution else { continue }
+                    require(
+                        contribution.shape == parent.outputShape,
+                        "\(type(of: operation)): the gradient has shape \(contribution.shape), the input \(parent.outputShape)"
+                    )
+                    let key = ObjectIdentifier(parent)
+                    pending[key] = pending[key].map { $0 + contribution } ?? contribution
+                }
+            }
+        }
+        return leaves.map { leaf in
+            leaf.node.flatMap { pending[ObjectIdentifier($0)] } ?? .zeros(leaf.shape, leaf.elementType)
+        }
+    }
+}
+
+extension Node {
+    /// This node and everything it came from, children before parents.
+    var ancestorsNewestFirst: [Node] {
+        var seen: Set<ObjectIdentifier> = [ObjectIdentifier(self)]
+        var found = [self]
+        var next = 0
+        while next < found.count {
+            for case let parent? in found[next].parents where seen.insert(ObjectIdentifier(parent)).inserted {
+                found.append(parent)
+            }
+            next += 1
+        }
+        return found.sorted { $0.sequence > $1.sequence }
+    }
+}

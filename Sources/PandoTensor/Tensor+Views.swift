@@ -1,0 +1,222 @@
+// Other ways to look at the same storage, and the copies that become necessary.
+
+extension Tensor {
+    /// The same elements in the same order under another shape; one size may be -1, which means the rest.
+    ///
+    /// Shares the storage if the tensor is contiguous, copies otherwise.
+    public func reshaped(_ shape: [Int]) -> Tensor {
+        var target = shape
+        if let free = shape.firstIndex(of: -1) {
+            let known = shape.enumerated().reduce(1) { $1.offset == free ? $0 : $0 * $1.element }
+            require(
+                known > 0 && elementCount % known == 0,
+                "reshape: \(elementCount) elements of shape \(self.shape) do not divide into \(shape)")
+            target[free] = elementCount / known
+        }
+        require(
+            target.elementCount == elementCount,
+            "reshape: shape \(self.shape) has \(elementCount) elements, \(shape) has \(target.elementCount)")
+        return .applying(Reshape(shape: target), to: self)
+    }
+
+    public func reshaped(_ shape: Int...) -> Tensor { reshaped(shape) }
+
+    /// Axes in another order: axis `i` of the result is axis `axes[i]` of this tensor. Shares the storage.
+    public func permuted(_ axes: [Int]) -> Tensor {
+        require(axes.sorted() == Array(0..<rank), "permute: \(axes) is no order of the \(rank) axes of shape \(shape)")
+        return .applying(Permute(axes: axes), to: self)
+    }
+
+    public func permuted(_ axes: Int...) -> Tensor { permuted(axes) }
+
+    /// The last two axes exchanged. Shares the storage.
+    public var transposed: Tensor {
+        require(rank >= 2, "transpose: shape \(shape) has fewer than two axes")
+        return permuted(Array(0..<rank - 2) + [rank - 1, rank - 2])
+    }
+
+    /// Repeated along axes of size 1 and new leading axes until it has `shape`, as in NumPy. Shares the storage.
+    public func broadcast(to shape: [Int]) -> Tensor {
+        if shape == self.shape { return self }
+        require(
+            shape.count >= rank && zip(self.shape.reversed(), shape.reversed()).allSatisfy { $0 == $1 || $0 == 1 },
+            "broadcast: shape \(self.shape) does not stretch to \(shape)")
+        return .applying(Broadcast(shape: shape), to: self)
+    }
+
+    /// The part from `range.lowerBound` up to `range.upperBound` along `axis`. Shares the storage.
+    public func slice(_ range: Range<Int>, along axis: Int = 0) -> Tensor {
+        let axis = normalized(axis)
+        require(
+            range.lowerBound >= 0 && range.upperBound <= shape[axis],
+            "slice: \(range) is outside 0..<\(shape[axis]) along axis \(axis) of shape \(shape)")
+        return .applying(Slice(axis: axis, range: range), to: self)
+    }
+
+    /// An axis of size 1 put in at `axis`.
+    public func expanded(at axis: Int) -> Tensor {
+        let axis = axis < 0 ? axis + rank + 1 : axis
+        require((0...rank).contains(axis), "expand: axis \(axis) is outside 0...\(rank)")
+        var target = shape
+        target.insert(1, at: axis)
+        return reshaped(target)
+    }
+
+    /// The same values row by row without gaps; itself if it already is so.
+    public func contiguous() -> Tensor {
+        isContiguous ? self : .applying(Contiguous(), to: self)
+    }
+
+    /// `axis` counted from the front; negative axes count from the back.
+    func normalized(_ axis: Int) -> Int {
+        let positive = axis < 0 ? axis + rank : axis
+        require((0..<rank).contains(positive), "axis \(axis) does not exist in shape \(shape)")
+        return positive
+    }
+
+    /// Sums a gradient over the axes along which a value of `shape` was broadcast.
+    func summed(toShape shape: [Int]) -> Tensor {
+        if self.shape == shape { return self }
+        let lead = rank - shape.count
+        let axes = (0..<rank).filter { $0 < lead || (shape[$0 - lead] == 1 && self.shape[$0] != 1) }
+        return sum(along: axes, keepingAxes: true).reshaped(shape)
+    }
+
+    func view(shape: [Int], strides: [Int], offset: Int? = nil) -> Tensor {
+        Tensor(
+            storage: storage, offset: offset ?? self.offset, shape: shape, strides: strides, elementType: elementType)
+    }
+}
+
+struct Reshape: Operation {
+    let shape: [Int]
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        inputs[0].detached.contiguous().view(shape: shape, strides: shape.rowMajorStrides)
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [gradient.reshaped(saved.inputShapes[0])] }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
+struct Permute: Operation {
+    let axes: [Int]
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        inputs[0].view(shape: axes.map { inputs[0].shape[$0] }, strides: axes.map { inputs[0].strides[$0] })
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        var inverse = axes
+        for (position, axis) in axes.enumerated() { inverse[axis] = position }
+        return [gradient.permuted(inverse)]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
+struct Broadcast: Operation {
+    let shape: [Int]
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let lead = shape.count - inputs[0].rank
+        let strides = shape.indices.map { axis in
+            axis < lead || inputs[0].shape[axis - lead] == 1 ? 0 : inputs[0].strides[axis - lead]
+        }
+        return inputs[0].view(shape: shape, strides: strides)
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [gradient.summed(toShape: saved.inputShapes[0])] }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
+struct Slice: Operation {
+    let axis: Int
+    let range: Range<Int>
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        var shape = inputs[0].shape
+        shape[axis] = range.count
+        return inputs[0].view(
+            shape: shape, strides: inputs[0].strides,
+            offset: inputs[0].offset + range.lowerBound * inputs[0].strides[axis])
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        var before = saved.inputShapes[0]
+        var after = before
+        before[axis] = range.lowerBound
+        after[axis] -= range.upperBound
+        let type = gradient.elementType
+        return [.concatenated([.zeros(before, type), gradient, .zeros(after, type)], along: axis)]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
+struct Contiguous: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let output = Tensor(uninitialized: inputs[0].shape, inputs[0].elementType)
+        inputs[0].copyElements(into: output, at: 0)
+        return output
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [gradient] }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
+extension Tensor {
+    /// Writes this tensor's elements into `target`, a tensor nobody else has seen yet, from element `position` on,
+    /// stepping as `target` does.
+    func copyElements(into target: Tensor, at position: Int) {
+        switch elementType.byteCount {
+        case 1: copyElements(of: UInt8.self, into: target, at: position)
+        case 2: copyElements(of: UInt16.self, into: target, at: position)
+        case 4: copyElements(of: UInt32.self, into: target, at: position)
+        default: copyElements(of: UInt64.self, into: target, at: position)
+        }
+    }
+
+    private func copyElements<Word: BitwiseCopyable>(of word: Word.Type, into target: Tensor, at position: Int) {
+        let source = rawPointer.assumingMemoryBound(to: Word.self)
+        let destination = target.rawPointer.assumingMemoryBound(to: Word.self) + position
+        forEachRow(shape, strides, target.strides) { count, from, fromStep, to, toStep in
+            if fromStep == 1 && toStep == 1 {
+                (destination + to).update(from: source + from, count: count)
+            } else {
+                for index in 0..<count { destination[to + index * toStep] = source[from + index * fromStep] }
+            }
+        }
+    }
+}
+
+/// Calls `body` for each run along the last axis: its length, and where it starts and how it steps in two layouts of
+/// the same shape.
+@inline(__always)
+func forEachRow(
+    _ shape: [Int], _ first: [Int], _ second: [Int],
+    _ body: (_ count: Int, _ firstStart: Int, _ firstStep: Int, _ secondStart: Int, _ secondStep: Int) -> Void
+) {
+    guard let last = shape.indices.last else { return body(1, 0, 1, 0, 1) }
+    if shape.contains(0) { return }
+    var index = [Int](repeating: 0, count: last)
+    var (firstStart, secondStart) = (0, 0)
+    while true {
+        body(shape[last], firstStart, first[last], secondStart, second[last])
+        var axis = last - 1
+        while axis >= 0 {
+            index[axis] += 1
+            firstStart += first[axis]
+            secondStart += second[axis]
+            if index[axis] < shape[axis] { break }
+            firstStart -= first[axis] * shape[axis]
+            secondStart -= second[axis] * shape[axis]
+            index[axis] = 0
+            axis -= 1
+        }
+        if axis < 0 { return }
+    }
+}
