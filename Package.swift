@@ -69,7 +69,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "PandoTensorTests", dependencies: ["PandoTensor", "PandoTestSupport"],
-            exclude: ["Golden"], swiftSettings: strict, linkerSettings: runPath),
+            swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoNNTests", dependencies: ["PandoNN", "PandoTestSupport"], swiftSettings: strict,
             linkerSettings: runPath),
@@ -77,7 +77,7 @@ let package = Package(
             name: "PandoDataTests", dependencies: ["PandoData", "PandoTestSupport"],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
-            name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"], exclude: ["Golden"],
+            name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoBranchesTests", dependencies: ["PandoBranches", "PandoTestSupport"], swiftSettings: strict,

@@ -132,13 +132,13 @@ extension Tensor {
 
     /// The elements, row by row.
     /// - Precondition: `Scalar` is the tensor's element type.
-    public func scalars<Scalar: TensorScalar>(as type: Scalar.Type = Float.self) -> [Scalar] {
+    public func scalars<Scalar: TensorScalar>(as type: Scalar.Type) -> [Scalar] {
         withScalars(as: type) { Array($0) }
     }
 
     /// The only element.
     /// - Precondition: there is exactly one, of type `Scalar`.
-    public func scalar<Scalar: TensorScalar>(as type: Scalar.Type = Float.self) -> Scalar {
+    public func scalar<Scalar: TensorScalar>(as type: Scalar.Type) -> Scalar {
         require(elementCount == 1, "scalar: the tensor has shape \(shape), not one element")
         return withScalars(as: type) { $0[0] }
     }
@@ -146,7 +146,7 @@ extension Tensor {
     /// Calls `body` with the elements, row by row; they are copied first only if the tensor is not contiguous.
     /// - Precondition: `Scalar` is the tensor's element type.
     public func withScalars<Scalar: TensorScalar, Result>(
-        as type: Scalar.Type = Float.self, _ body: (UnsafeBufferPointer<Scalar>) throws -> Result
+        as type: Scalar.Type, _ body: (UnsafeBufferPointer<Scalar>) throws -> Result
     ) rethrows -> Result {
         require(
             elementType == Scalar.elementType,
@@ -155,6 +155,17 @@ extension Tensor {
         return try withExtendedLifetime(dense.storage) {
             try body(UnsafeBufferPointer(start: dense.pointer(as: Scalar.self), count: elementCount))
         }
+    }
+
+    /// The elements of a `float32` tensor, row by row.
+    public func scalars() -> [Float] { scalars(as: Float.self) }
+
+    /// The only element of a `float32` tensor.
+    public func scalar() -> Float { scalar(as: Float.self) }
+
+    /// Calls `body` with the elements of a `float32` tensor, row by row.
+    public func withScalars<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
+        try withScalars(as: Float.self, body)
     }
 
     /// Calls `body` with the elements' bytes, row by row.

@@ -1,0 +1,130 @@
+import COneDNN
+import Synchronization
+
+/// One compiled oneDNN primitive with its descriptor.
+///
+/// `@unchecked Sendable`: both handles are immutable after `init`, and primitives that bring their own scratch
+/// memory may be executed from several threads at once.
+final class Primitive: @unchecked Sendable {
+    let descriptor: dnnl_primitive_desc_t
+    private let handle: dnnl_primitive_t
+    let scratchpadBytes: Int
+    /// A backward primitive refers to its forward one.
+    private let forward: Primitive?
+
+    /// - Returns: `nil` if oneDNN has no implementation of this combination.
+    init?(
+        attributes: [PostOperation] = [], forward: Primitive? = nil,
+        _ describe: (UnsafeMutablePointer<dnnl_primitive_desc_t?>, dnnl_primitive_attr_t) -> dnnl_status_t
+    ) {
+        let attribute = PrimitiveAttributes(attributes)
+        var made: dnnl_primitive_desc_t?
+        let status = describe(&made, attribute.handle)
+        guard status != dnnl_unimplemented else { return nil }
+        check(status, "creating a primitive descriptor")
+        descriptor = made!
+        var primitive: dnnl_primitive_t?
+        check(dnnl_primitive_create(&primitive, descriptor), "dnnl_primitive_create")
+        handle = primitive!
+        self.forward = forward
+        scratchpadBytes = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {
+            dnnl_memory_desc_get_size($0)
+        } ?? 0
+    }
+
+    deinit {
+        dnnl_primitive_destroy(handle)
+        dnnl_primitive_desc_destroy(descriptor)
+    }
+
+    /// How the primitive wants the argument arranged; borrowed from this primitive.
+    func layout(of argument: Int32) -> const_dnnl_memory_desc_t {
+        guard let descriptor = dnnl_primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, argument) else {
+            stop("oneDNN: the primitive has no argument \(argument)")
+        }
+        return descriptor
+    }
+
+    /// Runs on the calling thread; returns when done. Each pointer covers what `layout(of:)` its argument says.
+    func run(_ arguments: (Int32, UnsafeMutableRawPointer)...) {
+        let context = ThreadContext.current
+        var memories = arguments.map { Memory(layout(of: $0.0), at: $0.1) }
+        var list = zip(arguments, memories).map { dnnl_exec_arg_t(arg: $0.0.0, memory: $0.1.handle) }
+        if scratchpadBytes > 0 {
+            let scratchpad = Memory(layout(of: DNNL_ARG_SCRATCHPAD), at: context.scratch(scratchpadBytes))
+            memories.append(scratchpad)
+            list.append(dnnl_exec_arg_t(arg: DNNL_ARG_SCRATCHPAD, memory: scratchpad.handle))
+        }
+        withExtendedLifetime(memories) { run(list, on: context) }
+    }
+
+    /// Runs with arguments prepared earlier, scratch memory among them.
+    func run(_ arguments: [dnnl_exec_arg_t], on context: ThreadContext) {
+        check(
+            dnnl_primitive_execute(handle, context.stream, Int32(arguments.count), arguments),
+            "dnnl_primitive_execute")
+    }
+}
+
+/// What a primitive does to its result before storing it.
+enum PostOperation: Hashable, Sendable {
+    /// Adds the value that the destination held before.
+    case sum(ElementType)
+    case activation(Activation)
+    /// Adds a second input of the given arrangement.
+    case add(Layout)
+}
+
+/// Owner of the attributes a primitive is made with.
+private final class PrimitiveAttributes {
+    let handle: dnnl_primitive_attr_t
+
+    init(_ operations: [PostOperation]) {
+        var made: dnnl_primitive_attr_t?
+        check(dnnl_primitive_attr_create(&made), "dnnl_primitive_attr_create")
+        handle = made!
+        check(
+            dnnl_primitive_attr_set_scratchpad_mode(handle, dnnl_scratchpad_mode_user),
+            "dnnl_primitive_attr_set_scratchpad_mode")
+        guard !operations.isEmpty else { return }
+        var list: dnnl_post_ops_t?
+        check(dnnl_post_ops_create(&list), "dnnl_post_ops_create")
+        defer { dnnl_post_ops_destroy(list) }
+        for operation in operations {
+            switch operation {
+            case .sum(let type):
+                check(dnnl_post_ops_append_sum(list, 1, 0, type.dnnl), "dnnl_post_ops_append_sum")
+            case .activation(let function):
+                check(
+                    dnnl_post_ops_append_eltwise(list, function.algorithm, function.alpha, function.beta),
+                    "dnnl_post_ops_append_eltwise")
+            case .add(let layout):
+                let descriptor = MemoryDescriptor(layout)
+                check(
+                    dnnl_post_ops_append_binary(list, dnnl_binary_add, descriptor.handle),
+                    "dnnl_post_ops_append_binary")
+            }
+        }
+        check(dnnl_primitive_attr_set_post_ops(handle, list), "dnnl_primitive_attr_set_post_ops")
+    }
+
+    deinit { dnnl_primitive_attr_destroy(handle) }
+}
+
+/// Primitives by recipe: compiling one takes milliseconds, a training step asks for the same few again and again.
+final class PrimitiveCache: Sendable {
+    static let shared = PrimitiveCache()
+    /// Past this many, the cache starts over: data of ever new shapes must not fill the memory.
+    private static let capacity = 2048
+    private let known = Mutex<[PrimitiveRecipe: Primitive]>([:])
+
+    func primitive(_ recipe: PrimitiveRecipe) -> Primitive {
+        if let primitive = known.withLock({ $0[recipe] }) { return primitive }
+        guard let made = recipe.make() else { stop("oneDNN has no implementation of \(recipe)") }
+        known.withLock {
+            if $0.count >= Self.capacity { $0.removeAll() }
+            $0[recipe] = made
+        }
+        return made
+    }
+}

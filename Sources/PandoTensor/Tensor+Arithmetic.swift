@@ -1,0 +1,201 @@
+// Element-wise arithmetic of two tensors, broadcast as in NumPy.
+
+extension Tensor {
+    public static func + (left: Tensor, right: Tensor) -> Tensor { .applying(Add(), to: left, right) }
+    public static func - (left: Tensor, right: Tensor) -> Tensor { .applying(Subtract(), to: left, right) }
+    public static func * (left: Tensor, right: Tensor) -> Tensor { .applying(Multiply(), to: left, right) }
+    public static func / (left: Tensor, right: Tensor) -> Tensor { .applying(Divide(), to: left, right) }
+
+    public static func + (left: Tensor, right: Float) -> Tensor { left.applying(.linear(scale: 1, shift: right)) }
+    public static func - (left: Tensor, right: Float) -> Tensor { left + -right }
+    public static func * (left: Tensor, right: Float) -> Tensor { left.applying(.linear(scale: right, shift: 0)) }
+    public static func / (left: Tensor, right: Float) -> Tensor { left * (1 / right) }
+    public static func + (left: Float, right: Tensor) -> Tensor { right + left }
+    public static func - (left: Float, right: Tensor) -> Tensor { right.applying(.linear(scale: -1, shift: left)) }
+    public static func * (left: Float, right: Tensor) -> Tensor { right * left }
+    public static func / (left: Float, right: Tensor) -> Tensor { right.applying(.power(-1)) * left }
+    public static prefix func - (tensor: Tensor) -> Tensor { tensor * -1 }
+
+    /// The larger of the two, element by element; where they are equal each gets half of the gradient.
+    public static func maximum(_ left: Tensor, _ right: Tensor) -> Tensor {
+        .applying(Extremum(takesLarger: true), to: left, right)
+    }
+
+    /// The smaller of the two, element by element; where they are equal each gets half of the gradient.
+    public static func minimum(_ left: Tensor, _ right: Tensor) -> Tensor {
+        .applying(Extremum(takesLarger: false), to: left, right)
+    }
+
+    /// Where `left` is greater, element by element: a `bool` tensor.
+    public static func .> (left: Tensor, right: Tensor) -> Tensor { compare(left, right) { $0 > $1 } }
+
+    /// Where both are equal, element by element: a `bool` tensor.
+    public static func .== (left: Tensor, right: Tensor) -> Tensor { compare(left, right) { $0 == $1 } }
+
+    /// Elements of `self` where `condition` holds, of `other` elsewhere.
+    /// - Precondition: `condition` is `bool`; the shapes broadcast.
+    public func selected(where condition: Tensor, otherwise other: Tensor) -> Tensor {
+        let mask = condition.cast(to: .float32)
+        return .applying(Select(), to: mask, self, other)
+    }
+}
+
+infix operator .> : ComparisonPrecedence
+infix operator .== : ComparisonPrecedence
+
+struct Add: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor { combine(inputs[0], inputs[1]) { $0 + $1 } }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        zip(saved.inputShapes, saved.wanted).map { $1 ? gradient.summed(toShape: $0) : nil }
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
+struct Subtract: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor { combine(inputs[0], inputs[1]) { $0 - $1 } }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        [
+            saved.wanted[0] ? gradient.summed(toShape: saved.inputShapes[0]) : nil,
+            saved.wanted[1] ? (-gradient).summed(toShape: saved.inputShapes[1]) : nil,
+        ]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
+struct Multiply: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor { combine(inputs[0], inputs[1]) { $0 * $1 } }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        [
+            saved.wanted[0] ? (gradient * saved.input(1)).summed(toShape: saved.inputShapes[0]) : nil,
+            saved.wanted[1] ? (gradient * saved.input(0)).summed(toShape: saved.inputShapes[1]) : nil,
+        ]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .some((wanted[0] ? [1] : []) + (wanted[1] ? [0] : [])) }
+}
+
+struct Divide: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor { combine(inputs[0], inputs[1]) { $0 / $1 } }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        let share = gradient / saved.input(1)
+        return [
+            saved.wanted[0] ? share.summed(toShape: saved.inputShapes[0]) : nil,
+            saved.wanted[1]
+                ? (share * (saved.input(0) / saved.input(1)) * -1).summed(toShape: saved.inputShapes[1]) : nil,
+        ]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { wanted[1] ? .inputs : .some([1]) }
+}
+
+struct Extremum: Operation {
+    let takesLarger: Bool
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        takesLarger
+            ? combine(inputs[0], inputs[1]) { $0 > $1 || $0.isNaN ? $0 : $1 }
+            : combine(inputs[0], inputs[1]) { $0 < $1 || $0.isNaN ? $0 : $1 }
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        let takesLarger = takesLarger
+        let share = combine(saved.input(0), saved.input(1)) {
+            $0 == $1 ? 0.5 : (($0 > $1) == takesLarger ? 1 : 0)
+        }
+        return [
+            saved.wanted[0] ? (gradient * share).summed(toShape: saved.inputShapes[0]) : nil,
+            saved.wanted[1] ? (gradient * (1 - share)).summed(toShape: saved.inputShapes[1]) : nil,
+        ]
+    }
+}
+
+/// `mask` 1 takes the second input, 0 the third; neither side's infinities leak into the other.
+struct Select: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let shape = broadcastShape(inputs[0].shape, broadcastShape(inputs[1].shape, inputs[2].shape, "select"), "select")
+        let mask = inputs[0].broadcast(to: shape).scalars()
+        let kept = combine(inputs[1].broadcast(to: shape), .zeros(shape)) { left, _ in left }
+        let other = inputs[2].broadcast(to: shape).cast(to: .float32)
+        return Tensor(unsafeUninitialized: shape, of: Float.self) { output in
+            kept.withScalars { yes in
+                other.withScalars { no in
+                    for index in output.indices { output[index] = mask[index] != 0 ? yes[index] : no[index] }
+                }
+            }
+        }
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        let mask = saved.input(0)
+        return [
+            nil,
+            saved.wanted[1] ? (gradient * mask).summed(toShape: saved.inputShapes[1]) : nil,
+            saved.wanted[2] ? (gradient * (1 - mask)).summed(toShape: saved.inputShapes[2]) : nil,
+        ]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .some([0]) }
+}
+
+/// The shape that both broadcast to, as in NumPy.
+func broadcastShape(_ left: [Int], _ right: [Int], _ operation: @autoclosure () -> String) -> [Int] {
+    if left == right { return left }
+    let rank = max(left.count, right.count)
+    return (0..<rank).map { axis in
+        let first = axis < rank - left.count ? 1 : left[axis - (rank - left.count)]
+        let second = axis < rank - right.count ? 1 : right[axis - (rank - right.count)]
+        require(
+            first == second || first == 1 || second == 1,
+            "\(operation()): shapes \(left) and \(right) do not broadcast")
+        return first == 1 ? second : first
+    }
+}
+
+/// `function` of the elements of both tensors, broadcast; computed in f32, stored as the wider of both types.
+@inline(__always)
+func combine(_ left: Tensor, _ right: Tensor, _ function: (Float, Float) -> Float) -> Tensor {
+    let type = left.elementType == right.elementType ? left.elementType : .float32
+    let result = combineFloats(left.cast(to: .float32), right.cast(to: .float32), Float.self, function)
+    return result.cast(to: type)
+}
+
+private func compare(_ left: Tensor, _ right: Tensor, _ function: (Float, Float) -> Bool) -> Tensor {
+    combineFloats(left.detached.cast(to: .float32), right.detached.cast(to: .float32), Bool.self, function)
+}
+
+@inline(__always)
+private func combineFloats<Output: TensorScalar>(
+    _ left: Tensor, _ right: Tensor, _ type: Output.Type, _ function: (Float, Float) -> Output
+) -> Tensor {
+    let shape = broadcastShape(left.shape, right.shape, "element-wise operation")
+    let left = left.broadcast(to: shape)
+    let right = right.broadcast(to: shape)
+    return withExtendedLifetime((left.storage, right.storage)) {
+        Tensor(unsafeUninitialized: shape, of: Output.self) { output in
+            guard let result = output.baseAddress, !output.isEmpty else { return }
+            let first = left.pointer(as: Float.self)
+            let second = right.pointer(as: Float.self)
+            if left.isContiguous && right.isContiguous {
+                for index in 0..<output.count { result[index] = function(first[index], second[index]) }
+                return
+            }
+            var position = 0
+            forEachRow(shape, left.strides, right.strides) { count, start, step, otherStart, otherStep in
+                let (x, y, to) = (first + start, second + otherStart, result + position)
+                switch (step, otherStep) {
+                case (1, 1): for index in 0..<count { to[index] = function(x[index], y[index]) }
+                case (1, 0): for index in 0..<count { to[index] = function(x[index], y[0]) }
+                case (0, 1): for index in 0..<count { to[index] = function(x[0], y[index]) }
+                default: for index in 0..<count { to[index] = function(x[index * step], y[index * otherStep]) }
+                }
+                position += count
+            }
+        }
+    }
+}

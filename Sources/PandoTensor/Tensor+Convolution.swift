@@ -1,0 +1,235 @@
+// Convolution and pooling over maps `[N, H, W, C]`.
+
+import COneDNN
+
+/// How many pixels of zeros stand before and after a map, along height and width.
+public struct Padding: Hashable, Sendable {
+    public var before: [Int]
+    public var after: [Int]
+
+    /// The same number of pixels on all four sides.
+    public init(_ pixels: Int) {
+        before = [pixels, pixels]
+        after = [pixels, pixels]
+    }
+
+    /// - Precondition: two sizes each, height and width.
+    public init(before: [Int], after: [Int]) {
+        require(before.count == 2 && after.count == 2, "padding takes height and width, got \(before) and \(after)")
+        self.before = before
+        self.after = after
+    }
+
+    /// TensorFlow's "same": the output has `ceil(size / stride)` pixels; an odd rest goes after the map.
+    public static func same(height: Int, width: Int, kernel: Int, stride: Int) -> Padding {
+        let total = [height, width].map { max(0, (($0 + stride - 1) / stride - 1) * stride + kernel - $0) }
+        return Padding(before: total.map { $0 / 2 }, after: total.map { $0 - $0 / 2 })
+    }
+}
+
+extension Tensor {
+    /// A two-dimensional convolution (cross-correlation, as the field says).
+    ///
+    /// - Shapes: `[N, H, W, I]` with weight `[O, I / groups, kh, kw]` and bias `[O]` → `[N, H', W', O]`.
+    public func convolved(
+        with weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Padding = Padding(0), dilation: Int = 1,
+        groups: Int = 1
+    ) -> Tensor {
+        require(
+            rank == 4 && weight.rank == 4, "convolution: input \(shape) and weight \(weight.shape) need four axes each")
+        require(
+            groups >= 1 && shape[3] == weight.shape[1] * groups && weight.shape[0] % groups == 0,
+            "convolution: input \(shape) with \(groups) groups does not fit weight \(weight.shape) [out, in / groups, h, w]"
+        )
+        require(
+            elementType == weight.elementType,
+            "convolution: input is \(elementType), weight \(weight.elementType)")
+        let operation = Convolution(
+            window: .init(
+                kernel: Array(weight.shape[2...]), stride: [stride, stride], dilation: [dilation, dilation],
+                paddingBefore: padding.before, paddingAfter: padding.after), groups: groups)
+        return .applying(operation, to: [self, weight] + (bias.map { [$0] } ?? []))
+    }
+
+    /// The largest value of each window.
+    public func maxPooled(kernel: Int, stride: Int, padding: Padding = Padding(0)) -> Tensor {
+        pooled(.max, kernel, stride, padding)
+    }
+
+    /// The mean of each window; padding counts as zeros only if `countingPadding`.
+    public func averagePooled(kernel: Int, stride: Int, padding: Padding = Padding(0), countingPadding: Bool = true)
+        -> Tensor
+    {
+        pooled(countingPadding ? .averageCountingPadding : .average, kernel, stride, padding)
+    }
+
+    private func pooled(_ kind: PrimitiveRecipe.Pooling, _ kernel: Int, _ stride: Int, _ padding: Padding) -> Tensor {
+        require(rank == 4, "pooling: shape \(shape) is no map [N, H, W, C]")
+        let window = PrimitiveRecipe.Window(
+            kernel: [kernel, kernel], stride: [stride, stride], dilation: [1, 1], paddingBefore: padding.before,
+            paddingAfter: padding.after)
+        return .applying(Pool(kind: kind, window: window), to: self)
+    }
+}
+
+extension PrimitiveRecipe.Window {
+    /// Height and width after the window has passed over `[N, H, W, C]`.
+    func outputSize(_ shape: [Int]) -> [Int] {
+        (0..<2).map { axis in
+            let reach = dilation[axis] * (kernel[axis] - 1) + 1
+            let room = shape[1 + axis] + paddingBefore[axis] + paddingAfter[axis] - reach
+            require(
+                room >= 0 && stride[axis] >= 1,
+                "a window of \(kernel) with dilation \(dilation) does not fit a map of shape \(shape)")
+            return room / stride[axis] + 1
+        }
+    }
+}
+
+struct Convolution: Operation {
+    let window: PrimitiveRecipe.Window
+    let groups: Int
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let input = inputs[0].detached.contiguous()
+        let weight = inputs[1].detached.contiguous()
+        let bias = inputs.count > 2 ? inputs[2].detached.cast(to: .float32).contiguous() : nil
+        let output = Tensor(uninitialized: outputShape(input.shape, weight.shape), input.elementType)
+        guard output.elementCount > 0 else { return output }
+        let primitive = PrimitiveCache.shared.primitive(
+            .convolution(
+                window, source: .channelsLast(input.shape, input.elementType), weights: weightLayout(weight.shape, input.elementType),
+                bias: bias.map { .rowMajor($0.shape, .float32) },
+                destination: .channelsLast(output.shape, output.elementType), []))
+        let packed = Packed(weight, weightStrides(weight.shape), for: primitive, DNNL_ARG_WEIGHTS)
+        withExtendedLifetime((input.storage, weight.storage, bias?.storage, packed)) {
+            if let bias {
+                primitive.run(
+                    (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_WEIGHTS, packed.pointer),
+                    (DNNL_ARG_BIAS, bias.rawPointer), (DNNL_ARG_DST, output.rawPointer))
+            } else {
+                primitive.run(
+                    (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_WEIGHTS, packed.pointer),
+                    (DNNL_ARG_DST, output.rawPointer))
+            }
+        }
+        return output
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        let type = gradient.elementType
+        let gradient = gradient.contiguous()
+        let (inputShape, weightShape) = (saved.inputShapes[0], saved.inputShapes[1])
+        let source = Layout.channelsLast(inputShape, type)
+        let weights = weightLayout(weightShape, type)
+        let destination = Layout.channelsLast(gradient.shape, type)
+        var gradients: [Tensor?] = [nil, nil]
+        if saved.wanted[0] {
+            let result = Tensor(uninitialized: inputShape, type)
+            let primitive = PrimitiveCache.shared.primitive(
+                .convolutionBackwardData(window, source: source, weights: weights, destination: destination))
+            let weight = saved.input(1).contiguous()
+            let packed = Packed(weight, weightStrides(weightShape), for: primitive, DNNL_ARG_WEIGHTS)
+            withExtendedLifetime((gradient.storage, weight.storage, packed)) {
+                primitive.run(
+                    (DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_WEIGHTS, packed.pointer),
+                    (DNNL_ARG_DIFF_SRC, result.rawPointer))
+            }
+            gradients[0] = result
+        }
+        if saved.wanted[1] {
+            let input = saved.input(0).contiguous()
+            let primitive = PrimitiveCache.shared.primitive(
+                .convolutionBackwardWeights(window, source: source, weights: weights, destination: destination))
+            let result = Tensor(uninitialized: weightShape, type)
+            let unpacked = Unpacked(into: result, weightStrides(weightShape), from: primitive, DNNL_ARG_DIFF_WEIGHTS)
+            withExtendedLifetime((input.storage, gradient.storage)) {
+                primitive.run(
+                    (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DIFF_DST, gradient.rawPointer),
+                    (DNNL_ARG_DIFF_WEIGHTS, unpacked.pointer))
+            }
+            unpacked.finish()
+            gradients[1] = result
+        }
+        if saved.wanted.count > 2 {
+            gradients.append(saved.wanted[2] ? gradient.sum(along: [0, 1, 2]) : nil)
+        }
+        return gradients
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .some((wanted[0] ? [1] : []) + (wanted[1] ? [0] : [])) }
+
+    func outputShape(_ input: [Int], _ weight: [Int]) -> [Int] {
+        [input[0]] + window.outputSize(input) + [weight[0]]
+    }
+
+    /// Arrangement left to oneDNN.
+    func weightLayout(_ shape: [Int], _ type: ElementType) -> Layout {
+        Layout(weightDimensions(shape), type)
+    }
+
+    /// `[O, I, h, w]`, or `[G, O / G, I, h, w]` when grouped.
+    func weightDimensions(_ shape: [Int]) -> [Int] {
+        groups == 1 ? shape : [groups, shape[0] / groups] + shape[1...]
+    }
+
+    /// A checkpoint's own arrangement.
+    func weightStrides(_ shape: [Int]) -> Layout {
+        .rowMajor(weightDimensions(shape), .float32)
+    }
+}
+
+struct Pool: Operation {
+    let kind: PrimitiveRecipe.Pooling
+    let window: PrimitiveRecipe.Window
+
+    func forward(_ inputs: [Tensor]) -> Tensor { run(inputs[0].detached.contiguous()).output }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        let shape = saved.inputShapes[0]
+        let type = gradient.elementType
+        let gradient = gradient.contiguous()
+        let result = Tensor(uninitialized: shape, type)
+        let primitive = PrimitiveCache.shared.primitive(
+            .poolingBackward(
+                window, kind, source: .channelsLast(shape, type), destination: .channelsLast(gradient.shape, type)))
+        if kind == .max {
+            let workspace = run(saved.input(0).contiguous()).workspace!
+            withExtendedLifetime((gradient.storage, workspace)) {
+                primitive.run(
+                    (DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_WORKSPACE, workspace.pointer),
+                    (DNNL_ARG_DIFF_SRC, result.rawPointer))
+            }
+        } else {
+            withExtendedLifetime(gradient.storage) {
+                primitive.run((DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_DIFF_SRC, result.rawPointer))
+            }
+        }
+        return [result]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { kind == .max ? .inputs : .nothing }
+
+    /// The pooled map and, for the maximum, where each one was found.
+    private func run(_ input: Tensor) -> (output: Tensor, workspace: Storage?) {
+        let output = Tensor(uninitialized: [input.shape[0]] + window.outputSize(input.shape) + [input.shape[3]], input.elementType)
+        guard output.elementCount > 0 else { return (output, nil) }
+        let primitive = PrimitiveCache.shared.primitive(
+            .pooling(
+                window, kind, source: .channelsLast(input.shape, input.elementType),
+                destination: .channelsLast(output.shape, output.elementType)))
+        guard kind == .max else {
+            withExtendedLifetime(input.storage) {
+                primitive.run((DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer))
+            }
+            return (output, nil)
+        }
+        let workspace = Storage(byteCount: dnnl_memory_desc_get_size(primitive.layout(of: DNNL_ARG_WORKSPACE)))
+        withExtendedLifetime(input.storage) {
+            primitive.run(
+                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer),
+                (DNNL_ARG_WORKSPACE, workspace.pointer))
+        }
+        return (output, workspace)
+    }
+}

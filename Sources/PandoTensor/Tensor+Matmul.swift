@@ -1,0 +1,126 @@
+// Matrix products.
+
+import COneDNN
+
+/// The matrix product over the last two axes; leading axes broadcast.
+///
+/// - Shapes: `[…, M, K]` · `[…, K, N]` → `[…, M, N]`.
+/// - Precondition: both have at least two axes and equal element types.
+public func matmul(_ left: Tensor, _ right: Tensor) -> Tensor {
+    require(
+        left.rank >= 2 && right.rank >= 2 && left.shape[left.rank - 1] == right.shape[right.rank - 2],
+        "matmul: shapes \(left.shape) and \(right.shape) do not fit")
+    require(
+        left.elementType == right.elementType,
+        "matmul: element types \(left.elementType) and \(right.elementType) differ")
+    return .applying(MatrixProduct(), to: left, right)
+}
+
+/// The affine map of a linear layer: `x · weightᵀ + bias`.
+///
+/// - Shapes: `x` `[…, in]`, `weight` `[out, in]`, `bias` `[out]` → `[…, out]`.
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
+    require(
+        x.rank >= 1 && weight.rank == 2 && x.shape[x.rank - 1] == weight.shape[1],
+        "linear: input \(x.shape) does not fit weight \(weight.shape) [out, in]")
+    require(
+        bias.map { $0.shape == [weight.shape[0]] } ?? true,
+        "linear: bias has shape \(bias?.shape ?? []), expected [\(weight.shape[0])]")
+    let rows = x.reshaped([-1, weight.shape[1]])
+    let result = Tensor.applying(LinearMap(), to: [rows, weight] + (bias.map { [$0] } ?? []))
+    return result.reshaped(Array(x.shape.dropLast()) + [weight.shape[0]])
+}
+
+struct MatrixProduct: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let (left, right) = (inputs[0], inputs[1])
+        let batch = broadcastShape(Array(left.shape.dropLast(2)), Array(right.shape.dropLast(2)), "matmul")
+        let shape = batch + [left.shape[left.rank - 2], right.shape[right.rank - 1]]
+        let output = Tensor(uninitialized: shape, left.elementType)
+        guard shape.elementCount > 0 else { return output }
+        guard left.shape[left.rank - 1] > 0 else { return .zeros(shape, left.elementType) }
+        let (first, second) = (left.multiplicable(rank: shape.count), right.multiplicable(rank: shape.count))
+        withExtendedLifetime((first.storage, second.storage)) {
+            PrimitiveCache.shared.primitive(
+                .matmul(
+                    source: first.layout, weights: second.layout, bias: nil, destination: output.layout, [])
+            ).run(
+                (DNNL_ARG_SRC, first.rawPointer), (DNNL_ARG_WEIGHTS, second.rawPointer),
+                (DNNL_ARG_DST, output.rawPointer))
+        }
+        return output
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        [
+            saved.wanted[0]
+                ? matmul(gradient, saved.input(1).transposed).summed(toShape: saved.inputShapes[0]) : nil,
+            saved.wanted[1]
+                ? matmul(saved.input(0).transposed, gradient).summed(toShape: saved.inputShapes[1]) : nil,
+        ]
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .some((wanted[0] ? [1] : []) + (wanted[1] ? [0] : [])) }
+}
+
+/// `x` `[N, in]`, `weight` `[out, in]` and perhaps `bias` `[out]` → `[N, out]`.
+struct LinearMap: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let (x, weight) = (inputs[0].multiplicable(rank: 2), inputs[1].transposed.multiplicable(rank: 2))
+        require(
+            inputs[0].elementType == inputs[1].elementType,
+            "linear: input is \(inputs[0].elementType), weight \(inputs[1].elementType)")
+        let output = Tensor(uninitialized: [x.shape[0], weight.shape[1]], x.elementType)
+        guard output.elementCount > 0 else { return output }
+        let bias = inputs.count > 2 ? inputs[2].cast(to: .float32).contiguous().view(shape: [1, weight.shape[1]], strides: [weight.shape[1], 1]) : nil
+        let primitive = PrimitiveCache.shared.primitive(
+            .matmul(
+                source: x.layout, weights: weight.layout, bias: bias?.layout, destination: output.layout, []))
+        withExtendedLifetime((x.storage, weight.storage, bias?.storage)) {
+            if let bias {
+                primitive.run(
+                    (DNNL_ARG_SRC, x.rawPointer), (DNNL_ARG_WEIGHTS, weight.rawPointer),
+                    (DNNL_ARG_BIAS, bias.rawPointer), (DNNL_ARG_DST, output.rawPointer))
+            } else {
+                primitive.run(
+                    (DNNL_ARG_SRC, x.rawPointer), (DNNL_ARG_WEIGHTS, weight.rawPointer),
+                    (DNNL_ARG_DST, output.rawPointer))
+            }
+        }
+        return output
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        var gradients: [Tensor?] = [
+            saved.wanted[0] ? matmul(gradient, saved.input(1)) : nil,
+            saved.wanted[1] ? matmul(gradient.transposed, saved.input(0)) : nil,
+        ]
+        if saved.wanted.count > 2 {
+            gradients.append(saved.wanted[2] ? gradient.sum(along: [0]) : nil)
+        }
+        return gradients
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .some((wanted[0] ? [1] : []) + (wanted[1] ? [0] : [])) }
+}
+
+extension Tensor {
+    var layout: Layout { Layout(shape, strides: strides, elementType) }
+
+    /// With leading axes of size 1 up to `rank`, in an arrangement that matrix products take: one of the last two
+    /// axes without gaps, no overlapping rows.
+    fileprivate func multiplicable(rank: Int) -> Tensor {
+        var tensor = detached
+        let (rows, columns) = (tensor.rank - 2, tensor.rank - 1)
+        let direct = tensor.strides[columns] == 1 && tensor.strides[rows] >= tensor.shape[columns]
+        let flipped = tensor.strides[rows] == 1 && tensor.strides[columns] >= tensor.shape[rows]
+        let dense = zip(tensor.shape, tensor.strides).dropLast(2).allSatisfy { $0 == 1 || $1 > 0 }
+        if !(direct || flipped) || !dense { tensor = Contiguous().forward([tensor]) }
+        guard tensor.rank < rank else { return tensor }
+        let lead = rank - tensor.rank
+        let outermost = zip(tensor.shape, tensor.strides).map { Swift.max($0, 1) * $1 }.max() ?? 1
+        return tensor.view(
+            shape: [Int](repeating: 1, count: lead) + tensor.shape,
+            strides: [Int](repeating: outermost, count: lead) + tensor.strides)
+    }
+}

@@ -1,0 +1,40 @@
+// Random tensors; the generator is always an argument.
+
+import Glibc
+
+extension Tensor {
+    /// Independent values from the uniform distribution over `range`.
+    public static func uniform(
+        _ range: Range<Float>, _ shape: [Int], using generator: inout some RandomNumberGenerator
+    ) -> Tensor {
+        Tensor(unsafeUninitialized: shape, of: Float.self) { elements in
+            for index in elements.indices {
+                elements[index] = range.lowerBound + generator.uniform() * (range.upperBound - range.lowerBound)
+            }
+        }
+    }
+
+    /// Independent values from the normal distribution (Box–Muller).
+    public static func normal(
+        mean: Float = 0, deviation: Float = 1, _ shape: [Int], using generator: inout some RandomNumberGenerator
+    ) -> Tensor {
+        Tensor(unsafeUninitialized: shape, of: Float.self) { elements in
+            for index in elements.indices {
+                let radius = (-2 * logf(1 - generator.uniform())).squareRoot()
+                elements[index] = mean + deviation * radius * cosf(2 * .pi * generator.uniform())
+            }
+        }
+    }
+
+    /// Each element zero with `probability`, else scaled by `1 / (1 - probability)`: the expected value stays.
+    /// - Precondition: `0 <= probability < 1`.
+    public func droppedOut(_ probability: Float, using generator: inout some RandomNumberGenerator) -> Tensor {
+        require((0..<1).contains(probability), "dropout: probability \(probability) is outside 0..<1")
+        if probability == 0 { return self }
+        let kept = 1 / (1 - probability)
+        let mask = Tensor(unsafeUninitialized: shape, of: Float.self) { elements in
+            for index in elements.indices { elements[index] = generator.uniform() < probability ? 0 : kept }
+        }
+        return self * mask.cast(to: elementType)
+    }
+}

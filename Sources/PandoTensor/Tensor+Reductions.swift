@@ -1,0 +1,132 @@
+// Sums, means, extremes and what is made of them.
+
+import COneDNN
+
+extension Tensor {
+    /// The sum over `axes`, which stay with size 1 if `keepingAxes`.
+    public func sum(along axes: [Int], keepingAxes: Bool = false) -> Tensor {
+        reduced(.sum, along: axes, keepingAxes: keepingAxes)
+    }
+
+    /// The sum of all elements.
+    public func sum() -> Tensor { sum(along: Array(0..<rank)) }
+
+    /// The mean over `axes`, which stay with size 1 if `keepingAxes`.
+    public func mean(along axes: [Int], keepingAxes: Bool = false) -> Tensor {
+        reduced(.mean, along: axes, keepingAxes: keepingAxes)
+    }
+
+    /// The mean of all elements.
+    public func mean() -> Tensor { mean(along: Array(0..<rank)) }
+
+    /// The largest element along `axis`; equal ones share its gradient.
+    public func max(along axis: Int, keepingAxes: Bool = false) -> Tensor {
+        reduced(.max, along: [axis], keepingAxes: keepingAxes)
+    }
+
+    /// The smallest element along `axis`; equal ones share its gradient.
+    public func min(along axis: Int, keepingAxes: Bool = false) -> Tensor {
+        reduced(.min, along: [axis], keepingAxes: keepingAxes)
+    }
+
+    /// The mean squared distance from the mean, divided by the count (not the count less one).
+    public func variance(along axes: [Int], keepingAxes: Bool = false) -> Tensor {
+        (self - mean(along: axes, keepingAxes: true)).squared().mean(along: axes, keepingAxes: keepingAxes)
+    }
+
+    /// `log Σ exp(x)` along `axis`, safe for large values.
+    public func logSumExp(along axis: Int, keepingAxes: Bool = false) -> Tensor {
+        let largest = detached.max(along: axis, keepingAxes: true)
+        let result = (self - largest).exp().sum(along: [axis], keepingAxes: true).log() + largest
+        if keepingAxes { return result }
+        var target = shape
+        target.remove(at: normalized(axis))
+        return result.reshaped(target)
+    }
+
+    /// Divided by its Euclidean length along the last axis; a length below `epsilon` counts as `epsilon`.
+    public func l2Normalized(epsilon: Float = 1e-12) -> Tensor {
+        self / squared().sum(along: [-1], keepingAxes: true).squareRoot().clamped(epsilon, .infinity)
+    }
+
+    /// The position of the largest element along the last axis, the first of equals: `int64`.
+    public func argmax() -> Tensor {
+        require(rank >= 1 && shape[rank - 1] > 0, "argmax: shape \(shape) has no elements along the last axis")
+        let width = shape[rank - 1]
+        return detached.cast(to: .float32).withScalars { source in
+            Tensor(unsafeUninitialized: Array(shape.dropLast()), of: Int64.self) { target in
+                for row in target.indices {
+                    let values = source[row * width..<(row + 1) * width]
+                    target[row] = Int64(values.indices.max { values[$0] < values[$1] || (values[$0] == values[$1] && $0 > $1) }! - row * width)
+                }
+            }
+        }
+    }
+
+    private func reduced(_ kind: PrimitiveRecipe.Reduction, along axes: [Int], keepingAxes: Bool) -> Tensor {
+        let axes = Set(axes.map(normalized)).sorted()
+        let reduction = Reduce(kind: kind, axes: axes)
+        let result = axes.allSatisfy { shape[$0] == 1 } && elementType == .float32
+            ? self : Tensor.applying(reduction, to: self)
+        if keepingAxes { return result }
+        return result.reshaped(shape.indices.filter { !axes.contains($0) }.map { shape[$0] })
+    }
+}
+
+/// A reduction that keeps reduced axes with size 1.
+struct Reduce: Operation {
+    let kind: PrimitiveRecipe.Reduction
+    let axes: [Int]
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let input = inputs[0].detached.contiguous()
+        var shape = input.shape
+        let count = axes.reduce(1) { $0 * shape[$1] }
+        for axis in axes { shape[axis] = 1 }
+        if input.elementCount == 0 {
+            require(kind == .sum || shape.elementCount == 0, "\(kind) of no elements: shape \(input.shape)")
+            return .zeros(shape, input.elementType)
+        }
+        let output = Tensor(uninitialized: shape, input.elementType)
+        // Neighbouring axes of one kind are one axis to the kernel.
+        var dimensions: [Int] = []
+        var reduced: [Bool] = []
+        for axis in input.shape.indices where input.shape[axis] != 1 {
+            if reduced.last == axes.contains(axis) {
+                dimensions[dimensions.count - 1] *= input.shape[axis]
+            } else {
+                dimensions.append(input.shape[axis])
+                reduced.append(axes.contains(axis))
+            }
+        }
+        if count == 1 { return input.view(shape: shape, strides: shape.rowMajorStrides) }
+        let target = zip(dimensions, reduced).map { $1 ? 1 : $0 }
+        withExtendedLifetime(input.storage) {
+            PrimitiveCache.shared.primitive(
+                .reduction(
+                    kind, source: .rowMajor(dimensions, input.elementType),
+                    destination: .rowMajor(target, input.elementType))
+            ).run((DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer))
+        }
+        return output
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        let shape = saved.inputShapes[0]
+        let count = axes.reduce(1) { $0 * shape[$1] }
+        switch kind {
+        case .sum: return [gradient.broadcast(to: shape)]
+        case .mean: return [(gradient / Float(Swift.max(count, 1))).broadcast(to: shape)]
+        case .max, .min:
+            let winners = (saved.input(0) .== saved.result).cast(to: .float32)
+            return [gradient * winners / winners.sum(along: axes, keepingAxes: true)]
+        }
+    }
+
+    func keeps(_ wanted: [Bool]) -> Kept {
+        switch kind {
+        case .sum, .mean: .nothing
+        case .max, .min: .outputAnd([0])
+        }
+    }
+}
