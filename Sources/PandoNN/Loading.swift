@@ -1,0 +1,82 @@
+import PandoTensor
+
+/// Weights that do not fit the module they were loaded into; every problem found.
+public struct WeightMismatch: Error, CustomStringConvertible, Sendable {
+    /// Where the weights came from.
+    public let source: String
+    /// One sentence each, naming the tensor.
+    public let problems: [String]
+
+    public var description: String {
+        "the weights in \(source) do not fit:\n" + problems.map { "  \($0)" }.joined(separator: "\n")
+    }
+}
+
+extension Module {
+    /// Takes parameters and buffers from `weights`, by name.
+    ///
+    /// - Parameters:
+    ///   - source: where the weights came from, for the message.
+    ///   - ignoring: names that may stand in `weights` unused.
+    /// - Throws: `WeightMismatch` naming every missing, left-over, mis-shaped and non-finite tensor; the module is
+    ///   then unchanged.
+    public mutating func load(
+        _ weights: [String: Tensor], from source: String, ignoring: (String) -> Bool = { _ in false }
+    ) throws(WeightMismatch) {
+        var loader = Loader(weights: weights)
+        var loaded = self
+        loaded.visit(&loader)
+        for name in weights.keys.sorted() where !loader.used.contains(name) && !ignoring(name) {
+            loader.problems.append("\(name) \(weights[name]!.shape) is left over: the network has no such tensor")
+        }
+        guard loader.problems.isEmpty else { throw WeightMismatch(source: source, problems: loader.problems) }
+        self = loaded
+    }
+}
+
+private struct Loader: Visitor {
+    let weights: [String: Tensor]
+    var path = Path()
+    var used: Set<String> = []
+    var problems: [String] = []
+
+    mutating func parameter(_ name: String, _ tensor: inout Tensor) {
+        let name = path(name)
+        guard let found = weights[name] else {
+            problems.append("\(name) is missing, expected shape \(tensor.shape)")
+            return
+        }
+        used.insert(name)
+        guard found.shape == tensor.shape else {
+            problems.append("\(name) has shape \(found.shape), expected \(tensor.shape)")
+            return
+        }
+        guard found.elementType.isFloatingPoint == tensor.elementType.isFloatingPoint else {
+            problems.append("\(name) holds \(found.elementType), expected \(tensor.elementType)")
+            return
+        }
+        let value = found.cast(to: tensor.elementType)
+        if !value.isFinite {
+            problems.append("\(name) holds values that are not finite")
+            return
+        }
+        tensor = value
+    }
+
+    mutating func buffer(_ name: String, _ tensor: inout Tensor) { parameter(name, &tensor) }
+    mutating func enter(_ name: String) { path.enter(name) }
+    mutating func leave() { path.leave() }
+}
+
+extension Tensor {
+    /// Whether no element is infinite or not a number.
+    public var isFinite: Bool {
+        guard elementType.isFloatingPoint else { return true }
+        return cast(to: .float32).withScalars { values in
+            // An exponent of all ones is infinite or no number; no early exit, so that the loop is vectorised.
+            var worst: UInt32 = 0
+            for value in values { worst = Swift.max(worst, value.bitPattern & 0x7F80_0000) }
+            return worst != 0x7F80_0000
+        }
+    }
+}
