@@ -116,14 +116,15 @@ struct LayerNormalization: Operation {
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         let input = saved.input(0).contiguous()
         let weight = saved.input(1).cast(to: .float32).contiguous()
-        let (_, mean, variance) = run([input, weight, .zeros(weight.shape)])
+        let shift = Tensor.zeros(weight.shape)  // asked for, though it has no part in the gradient
+        let (_, mean, variance) = run([input, weight, shift])
         let gradient = gradient.contiguous()
         let outputs = [Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape)]
         guard input.elementCount > 0 else { return outputs }
-        withExtendedLifetime((input.storage, weight.storage, gradient.storage)) {
+        withExtendedLifetime((input.storage, weight.storage, shift.storage, gradient.storage)) {
             PrimitiveCache.shared.primitive(.layerNormBackward(epsilon: epsilon, input.layout)).run(
                 (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, weight.rawPointer),
-                (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
+                (DNNL_ARG_SHIFT, shift.rawPointer), (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
                 (DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_DIFF_SRC, outputs[0].rawPointer),
                 (DNNL_ARG_DIFF_SCALE, outputs[1].rawPointer), (DNNL_ARG_DIFF_SHIFT, outputs[2].rawPointer))
         }

@@ -45,7 +45,7 @@ public func expectGradients(
     of inputs: [Tensor], step: Float = 1e-2, relative: Float = 5e-3, _ what: String = "",
     sourceLocation: SourceLocation = #_sourceLocation, _ function: ([Tensor]) -> Tensor
 ) {
-    let weights = irregular(function(inputs).shape)
+    let weights = irregular(function(inputs).shape, phase: 99)
     let leaves = inputs.map(\.differentiable)
     let gradients = (function(leaves) * weights).sum().gradients(for: leaves)
     for (position, input) in inputs.enumerated() {
