@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from .files import TESTS, WEIGHTS, versions, write_json
 
 FUZZED = 300
-SWEPT = 64  # characters in one text of the sweep
+SWEPT = 40  # characters in one text of the sweep
 
 BY_HAND = [
     "",
