@@ -1,0 +1,87 @@
+import PandoTensor
+import Synchronization
+
+/// A picture backbone compiled to run fast and only forward: the form in which features are extracted and served.
+///
+/// Programs are compiled at the first use of each slice size and kept; weights are packed once for all of them.
+/// Any number of threads may call at once.
+public final class FrozenBackbone: Sendable {
+    public let backbone: any ImageBackbone
+    public let precision: ElementType
+    /// The taps that each pass returns, in order of depth.
+    public let readTaps: [Tap.Name]
+
+    /// Pictures that one thread runs at once: enough to keep the kernels busy, few enough to stay in cache.
+    public static let sliceSize = 8
+
+    private struct Key: Hashable {
+        let shape: [Int]
+        let threads: Int
+    }
+
+    private let packed = PackedWeights()
+    private let programs = Mutex<[Key: Program]>([:])
+
+    /// - Precondition: `names` are taps of `backbone`; `precision` is `.float32` or `.bfloat16`.
+    public init(_ backbone: any ImageBackbone, precision: ElementType = .float32, reading names: Set<Tap.Name> = []) {
+        self.backbone = backbone
+        self.precision = precision
+        readTaps = backbone.taps.map(\.name).filter(names.contains)
+        require(
+            readTaps.count == names.count,
+            "FrozenBackbone: no taps \(names.subtracting(readTaps).sorted()) in \(backbone.taps.map(\.name))")
+    }
+
+    /// Features of preprocessed pictures, computed on the calling thread alone.
+    ///
+    /// - Shapes: `[N, H, W, 3]` `float32` → pooled `[N, C]` and the taps read, `float32`.
+    public func features(of pictures: Tensor) -> Features {
+        run(program(for: pictures.shape, threads: 1), pictures)
+    }
+
+    /// Features of preprocessed pictures, slices of them side by side on `workers` threads.
+    ///
+    /// A single picture is instead computed by all of them together.
+    public func features(of pictures: Tensor, workers: Int) -> Features {
+        let count = pictures.shape[0]
+        if workers == 1 || count == 0 { return features(of: pictures) }
+        if count == 1 { return run(program(for: pictures.shape, threads: workers), pictures) }
+        let size = min(Self.sliceSize, (count + workers - 1) / workers)
+        let slices = (count + size - 1) / size
+        let results = Mutex([Features?](repeating: nil, count: slices))
+        let next = Atomic(0)
+        Parallel.run(min(workers, slices)) { _ in
+            while true {
+                let slice = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard slice < slices else { return }
+                let found = features(of: pictures.slice(slice * size..<min(count, (slice + 1) * size)))
+                results.withLock { $0[slice] = found }
+            }
+        }
+        let parts = results.withLock { $0.map { $0! } }
+        return Features(
+            taps: Dictionary(
+                uniqueKeysWithValues: readTaps.map { name in (name, .concatenated(parts.map { $0.taps[name]! })) }),
+            pooled: .concatenated(parts.map(\.pooled)))
+    }
+
+    private func run(_ program: Program, _ pictures: Tensor) -> Features {
+        let results = program(pictures)
+        return Features(taps: Dictionary(uniqueKeysWithValues: zip(readTaps, results.dropFirst())), pooled: results[0])
+    }
+
+    private func program(for shape: [Int], threads: Int) -> Program {
+        let key = Key(shape: shape, threads: threads)
+        if let known = programs.withLock({ $0[key] }) { return known }
+        // Compiled outside the lock: two threads may do the same work once, none waits for the other.
+        let made = Program(inputShape: shape, precision: precision, threads: threads, sharing: packed) { pictures in
+            let features = backbone.features(of: pictures, reading: Set(readTaps))
+            return [features.pooled] + readTaps.map { features.taps[$0]! }
+        }
+        return programs.withLock { programs in
+            if let first = programs[key] { return first }
+            programs[key] = made
+            return made
+        }
+    }
+}
