@@ -1,0 +1,335 @@
+#include "cimaging.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <vips/vips.h>
+
+struct ci_image {
+    /// The file, or NULL for pixels in memory.
+    char *path;
+    const uint8_t *pixels;
+    int width, height;
+    /// The image whose header was read, until its pixels are taken.
+    VipsImage *opened;
+};
+
+/// Decodes hold it for reading; the repetition of a failed one, which reads the error buffer, for writing.
+static pthread_rwlock_t decoding;
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+static int start_result = -1;
+static char start_message[CI_MESSAGE_CAPACITY];
+
+/// Copies libvips's error text, first line, and empties its buffer.
+static void take_message(char *message) {
+    g_strlcpy(message, vips_error_buffer(), CI_MESSAGE_CAPACITY);
+    message[strcspn(message, "\n")] = 0;
+    vips_error_clear();
+}
+
+static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer data) {}
+
+static void start(void) {
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    // Else a repetition could wait for ever behind decodes that overlap one another.
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&decoding, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+    // libvips warns on stderr about harmless oddities of files (a colour profile that does not fit).
+    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG, ignore_log, NULL);
+    if (VIPS_INIT("pando")) {
+        take_message(start_message);
+        return;
+    }
+    vips_cache_set_max(0);
+    vips_concurrency_set(1);
+    vips_block_untrusted_set(TRUE);
+    start_result = 0;
+}
+
+int ci_start(char *message) {
+    pthread_once(&started, start);
+    if (start_result) g_strlcpy(message, start_message, CI_MESSAGE_CAPACITY);
+    return start_result;
+}
+
+const char *ci_version(void) { return vips_version_string(); }
+
+/// Replaces `*image` by the result of an operation on it.
+static void replace(VipsImage **image, VipsImage *result) {
+    g_object_unref(*image);
+    *image = result;
+}
+
+// MARK: - Opening
+
+/// Opens the file for reading its rows in order; JPEGs may be shrunk by 2, 4 or 8 while decoding.
+static VipsImage *open_rows(const ci_image *image, int shrink, ci_status *status) {
+    if (!image->path) {
+        VipsImage *memory = vips_image_new_from_memory(
+            image->pixels, (size_t)image->width * image->height * 3, image->width, image->height, 3,
+            VIPS_FORMAT_UCHAR);
+        if (!memory) return NULL;
+        VipsImage *tagged = NULL;
+        int failed = vips_copy(memory, &tagged, "interpretation", VIPS_INTERPRETATION_sRGB, NULL);
+        g_object_unref(memory);
+        return failed ? NULL : tagged;
+    }
+    VipsSource *source = vips_source_new_from_file(image->path);
+    if (!source) {
+        *status = CI_DAMAGED;
+        return NULL;
+    }
+    VipsImage *rows = NULL;
+    if (!vips_foreign_find_load_source(source)) {
+        *status = CI_UNSUPPORTED;
+    } else {
+        *status = CI_DAMAGED;
+        if (shrink > 1) {
+            rows = vips_image_new_from_source(
+                source, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, "shrink", shrink, NULL);
+        } else {
+            rows = vips_image_new_from_source(
+                source, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+        }
+    }
+    g_object_unref(source);
+    return rows;
+}
+
+static const char *loader_name(VipsImage *image) {
+    const char *loader = "";
+    if (vips_image_get_typeof(image, VIPS_META_LOADER)) vips_image_get_string(image, VIPS_META_LOADER, &loader);
+    return loader;
+}
+
+static void describe(VipsImage *image, ci_header *header) {
+    header->width = image->Xsize;
+    header->height = image->Ysize;
+    header->orientation = vips_image_get_orientation(image);
+    g_strlcpy(header->loader, loader_name(image), sizeof header->loader);
+    int ordered = g_str_has_prefix(header->loader, "png") || g_str_has_prefix(header->loader, "jpeg")
+        || g_str_has_prefix(header->loader, "tiff");
+    header->streams = ordered && !vips_image_get_typeof(image, "interlaced");
+}
+
+ci_image *ci_open_file(const char *path, ci_header *header, ci_status *status, char *message) {
+    ci_image *image = g_new0(ci_image, 1);
+    image->path = g_strdup(path);
+    pthread_rwlock_rdlock(&decoding);
+    image->opened = open_rows(image, 1, status);
+    pthread_rwlock_unlock(&decoding);
+    if (!image->opened) {
+        pthread_rwlock_wrlock(&decoding);
+        vips_error_clear();
+        image->opened = open_rows(image, 1, status);
+        if (!image->opened) take_message(message);
+        pthread_rwlock_unlock(&decoding);
+    }
+    if (!image->opened) {
+        ci_close(image);
+        return NULL;
+    }
+    *status = CI_OK;
+    describe(image->opened, header);
+    return image;
+}
+
+ci_image *ci_open_pixels(const uint8_t *pixels, int width, int height) {
+    ci_image *image = g_new0(ci_image, 1);
+    image->pixels = pixels;
+    image->width = width;
+    image->height = height;
+    return image;
+}
+
+void ci_close(ci_image *image) {
+    if (image->opened) g_object_unref(image->opened);
+    g_free(image->path);
+    g_free(image);
+}
+
+// MARK: - Rendering
+
+static int has_axes_swapped(int orientation) { return orientation >= 5; }
+
+/// The rectangle of the stored image that becomes the upright rectangle of `geometry`.
+static void stored_crop(
+    const ci_geometry *geometry, int orientation, int width, int height, int *left, int *top, int *crop_width,
+    int *crop_height) {
+    int swapped = has_axes_swapped(orientation);
+    *left = swapped ? geometry->crop_top : geometry->crop_left;
+    *top = swapped ? geometry->crop_left : geometry->crop_top;
+    *crop_width = swapped ? geometry->crop_height : geometry->crop_width;
+    *crop_height = swapped ? geometry->crop_width : geometry->crop_height;
+    int flips_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    int flips_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    if (flips_x) *left = width - *left - *crop_width;
+    if (flips_y) *top = height - *top - *crop_height;
+}
+
+/// Puts transparent pixels on white, in the image's own colour space.
+static int flatten(VipsImage **image) {
+    if (!vips_image_hasalpha(*image)) return 0;
+    double white = 255, opaque = 255;
+    switch ((*image)->Type) {
+    case VIPS_INTERPRETATION_RGB16:
+    case VIPS_INTERPRETATION_GREY16: white = opaque = 65535; break;
+    case VIPS_INTERPRETATION_scRGB: white = opaque = 1; break;
+    case VIPS_INTERPRETATION_CMYK: white = 0; break;
+    default: break;
+    }
+    VipsArrayDouble *background = vips_array_double_newv(1, white);
+    VipsImage *result = NULL;
+    int failed = vips_flatten(*image, &result, "background", background, "max_alpha", opaque, NULL);
+    vips_area_unref(VIPS_AREA(background));
+    if (failed) return -1;
+    replace(image, result);
+    return 0;
+}
+
+/// Converts to 8-bit sRGB, through the embedded colour profile when there is one that fits the pixels.
+static int convert_to_srgb(VipsImage **image) {
+    VipsImage *result = NULL;
+    if (vips_image_get_typeof(*image, VIPS_META_ICC_NAME)) {
+        if (!vips_icc_transform(*image, &result, "srgb", "embedded", TRUE, "depth", 8, NULL)) {
+            replace(image, result);
+        } else {
+            // As browsers do, a profile that cannot be used is left aside; the pixels are still good.
+            vips_error_clear();
+        }
+    }
+    if ((*image)->Type != VIPS_INTERPRETATION_sRGB || (*image)->Bands != 3) {
+        if (vips_colourspace(*image, &result, VIPS_INTERPRETATION_sRGB, NULL)) return -1;
+        replace(image, result);
+    }
+    if ((*image)->BandFmt != VIPS_FORMAT_UCHAR) {
+        if (vips_cast(*image, &result, VIPS_FORMAT_UCHAR, NULL)) return -1;
+        replace(image, result);
+    }
+    if ((*image)->Bands > 3) {
+        if (vips_extract_band(*image, &result, 0, "n", 3, NULL)) return -1;
+        replace(image, result);
+    }
+    return 0;
+}
+
+/// How much a JPEG may shrink inside its decoder: always at least four source pixels remain for each result pixel
+/// and axis, so that the kernel decides the look.
+static int decoder_shrink(VipsImage *image, int width, int height) {
+    if (!g_str_has_prefix(loader_name(image), "jpeg")) return 1;
+    double shrink = VIPS_MIN((double)image->Xsize / width, (double)image->Ysize / height);
+    return shrink >= 32 ? 8 : shrink >= 16 ? 4 : shrink >= 8 ? 2 : 1;
+}
+
+static int render(ci_image *image, const ci_geometry *geometry, uint8_t *pixels) {
+    static const VipsKernel kernels[] = {
+        VIPS_KERNEL_NEAREST, VIPS_KERNEL_LINEAR, VIPS_KERNEL_CUBIC, VIPS_KERNEL_LANCZOS3};
+    ci_status status;
+    VipsImage *work = image->opened ? image->opened : open_rows(image, 1, &status);
+    image->opened = NULL;
+    if (!work) return -1;
+
+    VipsImage *result = NULL;
+    void *bytes = NULL;
+    int failed = -1;
+    int orientation = vips_image_get_orientation(work);
+    int width = has_axes_swapped(orientation) ? geometry->height : geometry->width;
+    int height = has_axes_swapped(orientation) ? geometry->width : geometry->height;
+
+    int shrink = decoder_shrink(work, width, height);
+    if (shrink > 1) {
+        result = open_rows(image, shrink, &status);
+        if (!result) goto done;
+        replace(&work, result);
+    }
+    if (flatten(&work)) goto done;
+    if (work->Xsize != width || work->Ysize != height) {
+        if (vips_resize(
+                work, &result, (double)width / work->Xsize, "vscale", (double)height / work->Ysize, "kernel",
+                kernels[geometry->kernel], NULL))
+            goto done;
+        replace(&work, result);
+    }
+    int left, top, crop_width, crop_height;
+    stored_crop(geometry, orientation, width, height, &left, &top, &crop_width, &crop_height);
+    if (crop_width != work->Xsize || crop_height != work->Ysize) {
+        if (vips_extract_area(work, &result, left, top, crop_width, crop_height, NULL)) goto done;
+        replace(&work, result);
+    }
+    if (convert_to_srgb(&work)) goto done;
+    if (orientation != 1) {
+        // Turning reads rows out of order, so the (by now small) image must stand in memory.
+        if (!(result = vips_image_copy_memory(work))) goto done;
+        replace(&work, result);
+        if (vips_autorot(work, &result, NULL)) goto done;
+        replace(&work, result);
+    }
+    if (work->Bands != 3 || work->Xsize != geometry->crop_width || work->Ysize != geometry->crop_height) {
+        vips_error(
+            "pando", "expected %d x %d pixels of 3 bands, got %d x %d of %d", geometry->crop_width,
+            geometry->crop_height, work->Xsize, work->Ysize, work->Bands);
+        goto done;
+    }
+    size_t count;
+    if (!(bytes = vips_image_write_to_memory(work, &count))) goto done;
+    memcpy(pixels, bytes, count);
+    failed = 0;
+done:
+    g_free(bytes);
+    g_object_unref(work);
+    return failed;
+}
+
+ci_status ci_render(ci_image *image, const ci_geometry *geometry, uint8_t *pixels, char *message) {
+    pthread_rwlock_rdlock(&decoding);
+    int failed = render(image, geometry, pixels);
+    pthread_rwlock_unlock(&decoding);
+    if (!failed) return CI_OK;
+    pthread_rwlock_wrlock(&decoding);
+    vips_error_clear();
+    failed = render(image, geometry, pixels);
+    if (failed) take_message(message);
+    pthread_rwlock_unlock(&decoding);
+    return failed ? CI_DAMAGED : CI_OK;
+}
+
+// MARK: - Writing
+
+int ci_encode_png(
+    const uint8_t *pixels, int width, int height, uint8_t **bytes, size_t *count, char *message) {
+    ci_image image = {.pixels = pixels, .width = width, .height = height};
+    ci_status status;
+    pthread_rwlock_wrlock(&decoding);
+    vips_error_clear();
+    VipsImage *source = open_rows(&image, 1, &status);
+    void *buffer = NULL;
+    int failed = !source || vips_pngsave_buffer(source, &buffer, count, NULL);
+    if (failed) take_message(message);
+    if (source) g_object_unref(source);
+    pthread_rwlock_unlock(&decoding);
+    *bytes = buffer;
+    return failed ? -1 : 0;
+}
+
+int ci_draw_text(const char *text, const char *font, uint8_t **mask, int *width, int *height, char *message) {
+    char *escaped = g_markup_escape_text(text, -1);
+    VipsImage *image = NULL;
+    size_t count;
+    pthread_rwlock_wrlock(&decoding);
+    vips_error_clear();
+    int failed = vips_text(&image, escaped, "font", font, "dpi", 96, NULL);
+    if (!failed) {
+        *width = image->Xsize;
+        *height = image->Ysize;
+        *mask = vips_image_write_to_memory(image, &count);
+        failed = !*mask;
+    }
+    if (failed) take_message(message);
+    if (image) g_object_unref(image);
+    pthread_rwlock_unlock(&decoding);
+    g_free(escaped);
+    return failed ? -1 : 0;
+}
+
+void ci_free(void *bytes) { g_free(bytes); }

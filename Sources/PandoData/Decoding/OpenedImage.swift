@@ -1,0 +1,130 @@
+import CImaging
+import Foundation
+import PandoTensor
+
+/// The one place that starts libvips.
+public enum VipsLibrary {
+    /// Version of the library in use.
+    public static var version: String { String(cString: ci_version()) }
+
+    /// Prepares the library; later calls cost nothing.
+    static func start() throws(ImageError) {
+        if let failure { throw ImageError(source: "libvips", reason: .notMade(failure)) }
+    }
+
+    private static let failure: String? = withMessage { ci_start($0) == 0 }
+
+    /// Runs a call that writes a message when it fails; the message, if it did.
+    static func withMessage(_ call: (UnsafeMutablePointer<CChar>) -> Bool) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CI_MESSAGE_CAPACITY)) { buffer in
+            buffer.initialize(repeating: 0)
+            return call(buffer.baseAddress!) ? nil : String(cString: buffer.baseAddress!)
+        }
+    }
+}
+
+/// An image file whose header has been read and held against the limits.
+final class OpenedImage {
+    let header: ImageHeader
+    private let name: String
+    private let handle: OpaquePointer
+
+    init(file url: URL, limits: ImageDecoder) throws(ImageError) {
+        try VipsLibrary.start()
+        try Self.checkFile(url)
+        var (raw, status) = (ci_header(), CI_OK)
+        var opened: OpaquePointer?
+        let message = VipsLibrary.withMessage { message in
+            opened = ci_open_file(url.path, &raw, &status, message)
+            return opened != nil
+        }
+        guard let opened else {
+            throw ImageError(
+                source: url.path, reason: status == CI_UNSUPPORTED ? .unsupported : .damaged(message ?? ""))
+        }
+        handle = opened
+        name = url.path
+        let size =
+            raw.orientation >= 5
+            ? PixelSize(width: Int(raw.height), height: Int(raw.width))
+            : PixelSize(width: Int(raw.width), height: Int(raw.height))
+        header = ImageHeader(size: size, streams: raw.streams != 0)
+        if let reason = Self.objection(to: header, limits: limits) { throw ImageError(source: name, reason: reason) }
+    }
+
+    deinit { ci_close(handle) }
+
+    func rendered(_ geometry: Geometry) throws(ImageError) -> Image {
+        try Self.render(handle, geometry, name: name)
+    }
+
+    static func rendered(_ image: Image, _ geometry: Geometry) throws(ImageError) -> Image {
+        try VipsLibrary.start()
+        let result = image.pixels.withUnsafeBufferPointer { pixels in
+            let handle = ci_open_pixels(pixels.baseAddress, Int32(image.width), Int32(image.height))!
+            defer { ci_close(handle) }
+            return Result { () throws(ImageError) in
+                try render(handle, geometry, name: "\(image.width) x \(image.height) image in memory")
+            }
+        }
+        return try result.get()
+    }
+
+    private static func render(
+        _ handle: OpaquePointer, _ geometry: Geometry, name: String
+    ) throws(ImageError) -> Image {
+        var raw = ci_geometry(
+            width: Int32(geometry.scaled.width), height: Int32(geometry.scaled.height),
+            crop_left: Int32(geometry.cropLeft), crop_top: Int32(geometry.cropTop),
+            crop_width: Int32(geometry.crop.width), crop_height: Int32(geometry.crop.height),
+            kernel: geometry.interpolation.kernel)
+        var pixels = [UInt8](repeating: 0, count: geometry.crop.width * geometry.crop.height * 3)
+        let message = pixels.withUnsafeMutableBufferPointer { pixels in
+            VipsLibrary.withMessage { ci_render(handle, &raw, pixels.baseAddress, $0) == CI_OK }
+        }
+        if let message { throw ImageError(source: name, reason: .damaged(message)) }
+        return Image(width: geometry.crop.width, height: geometry.crop.height, pixels: pixels)
+    }
+
+    /// Throws what the file system alone can tell, in clearer words than a decoder would.
+    private static func checkFile(_ url: URL) throws(ImageError) {
+        var status = stat()
+        guard stat(url.path, &status) == 0 else {
+            let code = errno
+            let reason: ImageError.Reason =
+                code == ENOENT || code == ENOTDIR ? .missing : .unreadable(String(cString: strerror(code)))
+            throw ImageError(source: url.path, reason: reason)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ImageError(source: url.path, reason: .unreadable("it is not a regular file"))
+        }
+        if status.st_size == 0 { throw ImageError(source: url.path, reason: .empty) }
+        guard access(url.path, R_OK) == 0 else {
+            throw ImageError(source: url.path, reason: .unreadable(String(cString: strerror(errno))))
+        }
+    }
+
+    private static func objection(to header: ImageHeader, limits: ImageDecoder) -> ImageError.Reason? {
+        let (width, height) = (header.size.width, header.size.height)
+        if width <= 0 || height <= 0 { return .withoutPixels(width: width, height: height) }
+        let (count, overflow) = width.multipliedReportingOverflow(by: height)
+        if overflow || count > limits.pixelLimit {
+            return .tooLarge(width: width, height: height, limit: limits.pixelLimit)
+        }
+        if !header.streams && count > limits.heldPixelLimit {
+            return .tooLargeToHold(width: width, height: height, limit: limits.heldPixelLimit)
+        }
+        return nil
+    }
+}
+
+extension Preprocessing.Interpolation {
+    fileprivate var kernel: ci_kernel {
+        switch self {
+        case .nearest: CI_NEAREST
+        case .bilinear: CI_LINEAR
+        case .bicubic: CI_CUBIC
+        case .lanczos: CI_LANCZOS3
+        }
+    }
+}
