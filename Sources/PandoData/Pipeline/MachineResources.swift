@@ -13,13 +13,13 @@ public enum MachineResources {
         return max(1, cores)
     }()
 
-    /// Cores in the scheduler's mask of this process.
+    /// Cores in the scheduler's mask of this process, as `/proc/self/status` gives it: digits in base 16, grouped.
     private static var coresInMask: Int {
-        var mask = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &mask) == 0 else {
-            return ProcessInfo.processInfo.activeProcessorCount
+        for line in text(of: "/proc/self/status").split(separator: "\n") where line.hasPrefix("Cpus_allowed:") {
+            let count = line.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+            if count > 0 { return count }
         }
-        return withUnsafeBytes(of: &mask) { bytes in bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
+        return ProcessInfo.processInfo.activeProcessorCount
     }
 
     /// Cores that the control groups on the way to the root allow, version 2 (`cpu.max`) or 1 (`cpu.cfs_quota_us`);

@@ -1,0 +1,120 @@
+import Foundation
+
+/// Reads a data set from a table: one row an example, one column for the picture, any number for tasks.
+///
+/// | | CSV | JSONL (an object a line) |
+/// |---|---|---|
+/// | one class | text | string |
+/// | list of classes | `a;b;c`, or a JSON array; `[]` for none | array of strings |
+/// | number | decimal | number |
+/// | text | text | string |
+/// | not labelled | empty | null, or no such key |
+///
+/// Columns named in `columns` are read as declared and must exist; without any, all but the image, id and split
+/// columns are read and their kinds inferred (see `ManifestColumns`).
+///
+/// Without a split column, and for splits that no row names, `SplitRule` decides by the id. The id is the id column's
+/// value, else the picture's path as written; it must be unique.
+public struct Manifest: Sendable {
+    /// The CSV (`.csv`) or JSONL (`.jsonl`, `.ndjson`) file.
+    public var file: URL
+    /// What relative picture paths are relative to; without it, the file's folder.
+    public var imageFolder: URL?
+    /// The picture's column; without it, the first there is of `image`, `file_name`, `image_path`, `path`, `file`.
+    public var imageColumn: String?
+    /// Without it, `id` where there is one.
+    public var idColumn: String?
+    /// Without it, `split` where there is one.
+    public var splitColumn: String?
+    /// The task columns to read, and what they hold. Empty: all, inferred.
+    public var columns: [String: LabelKind]
+
+    public init(
+        file: URL, imageFolder: URL? = nil, imageColumn: String? = nil, idColumn: String? = nil,
+        splitColumn: String? = nil, columns: [String: LabelKind] = [:]
+    ) {
+        self.file = file
+        self.imageFolder = imageFolder
+        self.imageColumn = imageColumn
+        self.idColumn = idColumn
+        self.splitColumn = splitColumn
+        self.columns = columns
+    }
+
+    static let imageColumns = ["image", "file_name", "image_path", "path", "file"]
+
+    /// - Throws: `DatasetError` with file and line of every problem, up to 20 listed.
+    public func dataset() throws(DatasetError) -> Dataset {
+        var problems = ProblemList(file: file.path)
+        let table = try table(&problems)
+        let roles = columnRoles(table, &problems)
+        try problems.check()
+
+        var examples: [Example] = []
+        var firstLines: [String: Int] = [:]
+        for row in table.rows {
+            guard let path = row.text(of: roles.image, &problems), !path.isEmpty else {
+                problems.add("the image column `\(roles.image)` is empty", line: row.line)
+                continue
+            }
+            let id = roles.id.flatMap { row.text(of: $0, &problems) } ?? path
+            if let first = firstLines.updateValue(row.line, forKey: id) {
+                problems.add(
+                    "the id `\(id)` occurs already on line \(first); "
+                        + (roles.id == nil ? "give the rows an `id` column" : "ids must be unique"), line: row.line)
+            }
+            var split = SplitRule.split(of: id)
+            if let column = roles.split {
+                let name = row.text(of: column, &problems) ?? ""
+                if let named = Split(named: name) {
+                    split = named
+                } else {
+                    let near = nearMiss(to: name, among: ["train", "validation", "test"])
+                    problems.add(
+                        "the split `\(name)` is unknown; expected train, validation or test"
+                            + (near.map { "; did you mean `\($0)`?" } ?? ""), line: row.line)
+                }
+            }
+            var labels: [String: Label] = [:]
+            for (column, kind) in roles.tasks { labels[column] = row.label(of: column, as: kind, &problems) }
+            examples.append(Example(id: id, split: split, image: .file(url(of: path)), labels: labels))
+        }
+        if table.rows.isEmpty { problems.add("expected at least one example, found none") }
+        checkPictures(examples, &problems)
+        try problems.check()
+        if roles.split != nil { SplitRule.complete(&examples) }
+        return Dataset(name: file.deletingPathExtension().lastPathComponent, examples: examples)
+    }
+
+    private func table(_ problems: inout ProblemList) throws(DatasetError) -> ManifestTable {
+        let data: Data
+        do {
+            data = try Data(contentsOf: file)
+        } catch {
+            throw DatasetError([.init(file: file.path, message: "cannot be read (\(error.localizedDescription))")])
+        }
+        switch file.pathExtension.lowercased() {
+        case "csv": return ManifestTable(csv: CSVTable(data, problems: &problems))
+        case "jsonl", "ndjson": return ManifestTable(jsonLines: data, problems: &problems)
+        case let other:
+            throw DatasetError([
+                .init(file: file.path, message: "`.\(other)` is no known table; expected .csv, .jsonl or .ndjson")
+            ])
+        }
+    }
+
+    private func url(of path: String) -> URL {
+        if path.hasPrefix("/") { return URL(fileURLWithPath: path) }
+        return (imageFolder ?? file.deletingLastPathComponent()).appendingPathComponent(path)
+    }
+
+    /// Finds a wrong folder before hours of decoding do. Single missing pictures are the decoder's to report.
+    private func checkPictures(_ examples: [Example], _ problems: inout ProblemList) {
+        let urls = examples.compactMap { example in
+            if case .file(let url)? = example.image { url } else { nil }
+        }
+        if let first = urls.first, !urls.contains(where: { FileManager.default.fileExists(atPath: $0.path) }) {
+            problems.add("none of the \(urls.count) pictures exists, such as \(first.path); check the image folder")
+        }
+    }
+}
