@@ -38,7 +38,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "PandoBackbones", dependencies: ["PandoData", "PandoNN", "PandoTensor"], swiftSettings: strict),
+            name: "PandoBackbones",
+            dependencies: [
+                "PandoData", "PandoNN", "PandoTensor", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "PandoBranches", dependencies: ["PandoBackbones", "PandoNN", "PandoTensor"], swiftSettings: strict),
         .target(
@@ -68,7 +72,7 @@ let package = Package(
             name: "PandoTestSupport", dependencies: ["PandoNN", "PandoTensor"], path: "Tests/PandoTestSupport",
             swiftSettings: strict),
         .testTarget(
-            name: "PandoTensorTests", dependencies: ["PandoTensor", "PandoTestSupport"],
+            name: "PandoTensorTests", dependencies: ["PandoTensor", "PandoTestSupport"], exclude: ["Golden"],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoNNTests", dependencies: ["PandoNN", "PandoTestSupport"], swiftSettings: strict,
@@ -77,7 +81,7 @@ let package = Package(
             name: "PandoDataTests", dependencies: ["PandoData", "PandoTestSupport"],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
-            name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"],
+            name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"], exclude: ["Golden"],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoBranchesTests", dependencies: ["PandoBranches", "PandoTestSupport"], swiftSettings: strict,

@@ -12,7 +12,7 @@ public final class FrozenBackbone: Sendable {
     public let readTaps: [Tap.Name]
 
     /// Pictures that one thread runs at once: enough to keep the kernels busy, few enough to stay in cache.
-    public static let sliceSize = 8
+    static let sliceSize = 2
 
     private struct Key: Hashable {
         let shape: [Int]
@@ -48,17 +48,9 @@ public final class FrozenBackbone: Sendable {
         if count == 1 { return run(program(for: pictures.shape, threads: workers), pictures) }
         let size = min(Self.sliceSize, (count + workers - 1) / workers)
         let slices = (count + size - 1) / size
-        let results = Mutex([Features?](repeating: nil, count: slices))
-        let next = Atomic(0)
-        Parallel.run(min(workers, slices)) { _ in
-            while true {
-                let slice = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard slice < slices else { return }
-                let found = features(of: pictures.slice(slice * size..<min(count, (slice + 1) * size)))
-                results.withLock { $0[slice] = found }
-            }
+        let parts = Parallel.map(slices, workers: workers) { slice in
+            features(of: pictures.slice(slice * size..<min(count, (slice + 1) * size)))
         }
-        let parts = results.withLock { $0.map { $0! } }
         return Features(
             taps: Dictionary(
                 uniqueKeysWithValues: readTaps.map { name in (name, .concatenated(parts.map { $0.taps[name]! })) }),

@@ -1,4 +1,5 @@
 import Dispatch
+import Synchronization
 
 /// Work spread across cores.
 public enum Parallel {
@@ -8,5 +9,20 @@ public enum Parallel {
     public static func run(_ count: Int, _ body: @Sendable (Int) -> Void) {
         if count == 1 { return body(0) }
         DispatchQueue.concurrentPerform(iterations: count, execute: body)
+    }
+
+    /// The results of `body` for 0..<count, in order; `workers` threads take one after the other.
+    public static func map<Result: Sendable>(_ count: Int, workers: Int, _ body: @Sendable (Int) -> Result) -> [Result] {
+        let results = Mutex([Result?](repeating: nil, count: count))
+        let next = Atomic(0)
+        run(max(1, min(workers, count))) { _ in
+            while true {
+                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard index < count else { return }
+                let result = body(index)
+                results.withLock { $0[index] = result }
+            }
+        }
+        return results.withLock { $0.map { $0! } }
     }
 }

@@ -1,0 +1,49 @@
+import Foundation
+
+/// Pretrained weights that are nowhere to be found.
+public struct WeightsNotFound: Error, CustomStringConvertible, Sendable {
+    public let name: String
+    /// Where they were looked for.
+    public let searched: [String]
+
+    public var description: String {
+        """
+        no weights named \(name); looked in
+        \(searched.map { "  \($0)" }.joined(separator: "\n"))
+        Run ./run setup in Pando's folder, or name a file as `weights:` in the plan.
+        """
+    }
+}
+
+/// Where pretrained weights lie: what `./run setup` fetched, found from the current folder or from the program's own.
+public enum WeightsLocation {
+    /// The folder that the set-up fills, under a package's folder.
+    static let folder = ".prefix/weights"
+
+    /// The file or folder `name` among the fetched weights.
+    /// - Throws: `WeightsNotFound`.
+    public static func find(_ name: String) throws(WeightsNotFound) -> URL {
+        var starts = [URL(fileURLWithPath: FileManager.default.currentDirectoryPath)]
+        if let program = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent() {
+            starts.append(program)
+        }
+        var searched: [String] = []
+        for start in starts {
+            var folder = start.standardizedFileURL
+            while true {
+                let candidate = folder.appendingPathComponent(Self.folder).appendingPathComponent(name)
+                if FileManager.default.fileExists(atPath: candidate.path) { return candidate.resolvingSymlinksInPath() }
+                searched.append(candidate.path)
+                if folder.path == "/" { break }
+                folder.deleteLastPathComponent()
+            }
+        }
+        throw WeightsNotFound(name: name, searched: searched)
+    }
+}
+
+extension ImageBackboneKind {
+    /// The network with the weights that the set-up fetched.
+    /// - Throws: `WeightsNotFound`, `CheckpointError` or `WeightMismatch`.
+    public func loadPretrained() throws -> any ImageBackbone { try load(WeightsLocation.find("\(rawValue).pth")) }
+}
