@@ -1,0 +1,75 @@
+import Foundation
+import PandoTensor
+
+/// One file of features: for each feature a tensor `[rows, …]`, and the keys of the rows in the file's metadata.
+struct FeatureShard: Sendable {
+    /// A shard that stands on disk, whole and synced, but is not in the index yet.
+    struct Written: Sendable {
+        let name: String
+        let digest: String
+        let byteCount: Int
+        let keys: [String]
+    }
+
+    let keys: [String]
+    let tensors: [String: Tensor]
+
+    private static let identityKey = "identity"
+    private static let keysKey = "keys"
+
+    /// Maps a shard and checks that it is the one that the index describes, but for its checksum.
+    ///
+    /// - Throws: `FeatureStoreError`, `CheckpointError`.
+    init(_ record: FeatureIndex.ShardRecord, in folder: URL, of identity: FeatureIdentity, digest: String) throws {
+        let url = folder.appendingPathComponent(record.name)
+        func failure(_ text: String) -> FeatureStoreError {
+            FeatureStoreError(path: url.path, "\(text); `pando features clean --damaged` removes such rows")
+        }
+        let file: SafetensorsFile
+        do { file = try SafetensorsFile(url, requiringFinite: false) } catch {
+            throw failure(error.problems.map(\.description).joined(separator: "; "))
+        }
+        guard file.metadata[Self.identityKey] == digest else {
+            throw failure("the shard belongs to another identity")
+        }
+        keys = file.metadata[Self.keysKey]?.split(separator: "\n").map(String.init) ?? []
+        guard keys.count == record.rowCount else {
+            throw failure("the shard has \(keys.count) keys, the index says \(record.rowCount)")
+        }
+        for (name, shape) in identity.features {
+            guard let tensor = file.tensors[name] else { throw failure("the shard has no feature \(name)") }
+            guard tensor.shape == [keys.count] + shape, tensor.elementType == identity.elementType else {
+                throw failure(
+                    "feature \(name) is \(tensor.elementType) of shape \(tensor.shape), expected "
+                        + "\(identity.elementType) of shape \([keys.count] + shape)")
+            }
+        }
+        tensors = file.tensors.dictionary
+    }
+
+    /// Writes a shard under a name that no process has used.
+    static func write(
+        _ tensors: [String: Tensor], keys: [String], digest: String, in folder: URL
+    ) throws -> Written {
+        let name = "\(UUID().uuidString.lowercased()).safetensors"
+        let url = folder.appendingPathComponent(name)
+        let metadata = [identityKey: digest, keysKey: keys.joined(separator: "\n")]
+        try SafetensorsFile.write(tensors, metadata: metadata, to: url)
+        let file = try MappedFile(url)
+        return Written(
+            name: name, digest: ContentDigest.of(Data(bytesNoCopy: file)), byteCount: file.count, keys: keys)
+    }
+}
+
+extension Data {
+    /// The bytes of `file`, not copied.
+    init(bytesNoCopy file: MappedFile) {
+        guard let start = file.bytes.baseAddress else {
+            self.init()
+            return
+        }
+        self.init(
+            bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: file.count,
+            deallocator: .custom { _, _ in withExtendedLifetime(file) {} })
+    }
+}
