@@ -34,7 +34,7 @@ public struct FeatureIdentity: Sendable, Hashable, Codable {
     }
 
     /// A name for exactly this identity: the SHA-256 of its JSON with sorted keys, in hexadecimal digits.
-    public var digest: String { ContentDigest.of(Data(json.utf8)) }
+    public var digest: String { FileDigest.of(Data(json.utf8)) }
 
     /// Bytes of all features of one example.
     public var bytesPerRow: Int { features.values.reduce(0) { $0 + $1.elementCount } * elementType.byteCount }

@@ -57,7 +57,7 @@ struct FeatureShard: Sendable {
         try SafetensorsFile.write(tensors, metadata: metadata, to: url)
         let file = try MappedFile(url)
         return Written(
-            name: name, digest: ContentDigest.of(Data(bytesNoCopy: file)), byteCount: file.count, keys: keys)
+            name: name, digest: FileDigest.of(Data(bytesNoCopy: file)), byteCount: file.count, keys: keys)
     }
 }
 

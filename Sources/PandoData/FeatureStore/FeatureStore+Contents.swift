@@ -53,7 +53,7 @@ extension FeatureStore {
                 if let old = known[paths[position]], old.stamp == stamp {
                     found.withLock { $0[position] = (stamp, old.digest, false) }
                 } else {
-                    let digest = try ContentDigest.ofFile(files[position])
+                    let digest = try FileDigest.ofFile(files[position])
                     found.withLock { $0[position] = (stamp, digest, true) }
                 }
             } catch {

@@ -156,7 +156,7 @@ extension FeatureStore {
     /// What is wrong with a shard, or `nil`.
     private func damage(of entry: Entry, at url: URL) throws -> String? {
         let digest: String
-        do throws(FileError) { digest = try ContentDigest.ofFile(url) } catch { return error.description }
+        do throws(FileError) { digest = try FileDigest.ofFile(url) } catch { return error.description }
         guard digest == entry.record.digest else { return "its checksum is not the one that was written" }
         let shard: FeatureShard
         do {
