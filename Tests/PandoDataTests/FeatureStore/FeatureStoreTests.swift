@@ -170,6 +170,6 @@ func expectSamples(_ keys: [String], in collection: FeatureCollection) throws {
         try FileManager.default.setAttributes(old, ofItemAtPath: file.path)
         #expect(try digests() == [abc, nil])
         try Data("xyz".utf8).write(to: file)
-        #expect(try digests() == [ContentDigest.of(Data("xyz".utf8)), nil])
+        #expect(try digests() == [FileDigest.of(Data("xyz".utf8)), nil])
     }
 }
