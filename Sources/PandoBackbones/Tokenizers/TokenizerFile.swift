@@ -212,7 +212,9 @@ struct TokenizerFile {
 
     /// `["[CLS]", 101]`: a token and its number.
     private static func pairedID(_ json: JSON, _ name: String) throws(Problem) -> Int32 {
-        guard let pair = json[name]?.array, pair.count == 2 else { throw Problem("\"\(name)\" is not a token and its number") }
+        guard let pair = json[name]?.array, pair.count == 2 else {
+            throw Problem("\"\(name)\" is not a token and its number")
+        }
         return try id(pair[1], of: name)
     }
 

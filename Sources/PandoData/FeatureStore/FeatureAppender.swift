@@ -48,7 +48,8 @@ public final class FeatureAppender {
         for (name, shape) in identity.features {
             require(
                 features[name]?.shape == [keys.count] + shape,
-                "FeatureAppender: expected \(name) of shape \([keys.count] + shape), got \(features[name]?.shape ?? [])")
+                "FeatureAppender: expected \(name) of shape \([keys.count] + shape), got \(features[name]?.shape ?? [])"
+            )
         }
         require(
             keys.allSatisfy { !$0.isEmpty && !$0.utf8.contains(UInt8(ascii: "\n")) },

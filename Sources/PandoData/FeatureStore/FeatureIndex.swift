@@ -35,7 +35,9 @@ final class FeatureIndex: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .timeout(Self.waitingTime)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-        do { database = try DatabasePool(path: url.path, configuration: configuration) } catch let error as DatabaseError {
+        do { database = try DatabasePool(path: url.path, configuration: configuration) } catch let error
+            as DatabaseError
+        {
             throw FeatureStoreError(path: url.path, index: error)
         }
         let found = try write { database in
@@ -116,7 +118,8 @@ final class FeatureIndex: Sendable {
                 let marks = databaseQuestionMarks(count: part.count)
                 let statement = try database.cachedStatement(
                     sql: "SELECT key, shard, position FROM row WHERE identity = ? AND key IN (\(marks))")
-                let rows = try Row.fetchCursor(statement, arguments: StatementArguments([identity]) + StatementArguments(part))
+                let rows = try Row.fetchCursor(
+                    statement, arguments: StatementArguments([identity]) + StatementArguments(part))
                 while let row = try rows.next() { places[row[0]] = Place(shard: row[1], position: row[2]) }
             }
             return places

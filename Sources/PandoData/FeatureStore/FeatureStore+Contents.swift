@@ -1,7 +1,6 @@
 import Dispatch
 import Foundation
 import GRDB
-import PandoTensor
 import Synchronization
 
 extension FeatureStore {
@@ -15,11 +14,10 @@ extension FeatureStore {
         let modified: Int
         let inode: Int
 
-        init(_ url: URL) throws(FileError) {
+        /// `nil` if the system tells nothing about the file.
+        init?(_ url: URL) {
             var status = stat()
-            guard stat(url.path, &status) == 0 else {
-                throw FileError(operation: "inspect", path: url.path, code: errno)
-            }
+            guard stat(url.path, &status) == 0 else { return nil }
             byteCount = Int(status.st_size)
             modified = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
             inode = Int(truncatingIfNeeded: status.st_ino)
@@ -32,57 +30,63 @@ extension FeatureStore {
         }
     }
 
-    /// The digest of each file's bytes, a key for its features; a file that cannot be read gives its error.
+    /// The digest of each image's content, a key for its features; an image that cannot be read gives its error.
     ///
-    /// Digests are remembered with size, time of change and inode, so that files are read once.
+    /// Digests of files are remembered with size, time of change and inode, so that files are read once.
     /// - Throws: `FeatureStoreError`.
     /// - Cost: new files are read on all cores.
-    public func contentDigests(of files: [URL]) throws -> [Result<String, FileError>] {
+    public func contentDigests(of images: [ImageSource]) throws -> [Result<String, ImageError>] {
         let known = try index.read { database in
             var known: [String: (stamp: Stamp, digest: String)] = [:]
             let rows = try Row.fetchCursor(database, sql: "SELECT * FROM content")
             while let row = try rows.next() { known[row["path"]] = (Stamp(row), row["digest"]) }
             return known
         }
-        let paths = files.map(\.standardizedFileURL.path)
-        let found = Mutex([(stamp: Stamp, digest: String, isNew: Bool)?](repeating: nil, count: files.count))
-        let failures = Mutex([Int: FileError]())
-        DispatchQueue.concurrentPerform(iterations: files.count) { position in
-            do throws(FileError) {
-                let stamp = try Stamp(files[position])
-                if let old = known[paths[position]], old.stamp == stamp {
-                    found.withLock { $0[position] = (stamp, old.digest, false) }
+        let results = Mutex([Int: Result<String, ImageError>]())
+        let read = Mutex([Content]())
+        DispatchQueue.concurrentPerform(iterations: images.count) { position in
+            let result: Result<String, ImageError>
+            if case .file(let url) = images[position], let stamp = Stamp(url) {
+                let path = url.standardizedFileURL.path
+                if let old = known[path], old.stamp == stamp {
+                    result = .success(old.digest)
                 } else {
-                    let digest = try FileDigest.ofFile(files[position])
-                    found.withLock { $0[position] = (stamp, digest, true) }
+                    result = Self.digest(of: images[position])
+                    if case .success(let digest) = result {
+                        read.withLock { $0.append(Content(path: path, stamp: stamp, digest: digest)) }
+                    }
                 }
-            } catch {
-                failures.withLock { $0[position] = error }
+            } else {
+                result = Self.digest(of: images[position])
             }
+            results.withLock { $0[position] = result }
         }
-        let results = found.withLock { $0 }
-        try remember(zip(paths, results).compactMap { path, result in
-            guard let result, result.isNew else { return nil }
-            return (path, result.stamp, result.digest)
-        })
-        return failures.withLock { failures in
-            results.enumerated().map { position, result in
-                if let result { return .success(result.digest) }
-                return .failure(
-                    failures[position] ?? FileError(operation: "read", path: files[position].path, code: EIO))
-            }
-        }
+        try remember(read.withLock { $0 })
+        return results.withLock { results in images.indices.compactMap { results[$0] } }
     }
 
-    private func remember(_ contents: [(path: String, stamp: Stamp, digest: String)]) throws {
+    /// A file's state and the digest it had then.
+    private struct Content {
+        let path: String
+        let stamp: Stamp
+        let digest: String
+    }
+
+    private static func digest(of image: ImageSource) -> Result<String, ImageError> {
+        do throws(ImageError) { return .success(try image.contentDigest()) } catch { return .failure(error) }
+    }
+
+    private func remember(_ contents: [Content]) throws {
         let settled = Int((Date().timeIntervalSince1970 - Self.settlingTime) * 1e9)
         let lasting = contents.filter { $0.stamp.modified < settled }
         guard !lasting.isEmpty else { return }
         try index.write { database in
             let statement = try database.cachedStatement(
                 sql: "INSERT OR REPLACE INTO content (path, byteCount, modified, inode, digest) VALUES (?, ?, ?, ?, ?)")
-            for (path, stamp, digest) in lasting {
-                try statement.execute(arguments: [path, stamp.byteCount, stamp.modified, stamp.inode, digest])
+            for content in lasting {
+                let stamp = content.stamp
+                try statement.execute(
+                    arguments: [content.path, stamp.byteCount, stamp.modified, stamp.inode, content.digest])
             }
         }
     }

@@ -197,7 +197,8 @@ extension FeatureStore {
     /// Runs a removal while nobody appends.
     private func removing(_ body: (inout FeatureStoreRemoval) throws -> Void) throws -> FeatureStoreRemoval {
         guard let lock = try FileLock(exclusiveNowOn: appendingLock) else {
-            throw FeatureStoreError(path: directory.path, "another process is adding features; try again when it is done")
+            throw FeatureStoreError(
+                path: directory.path, "another process is adding features; try again when it is done")
         }
         var removal = FeatureStoreRemoval()
         try withExtendedLifetime(lock) { try body(&removal) }

@@ -9,7 +9,8 @@ extension PickleReader {
             case .integer(let count) = parts[4], count >= 0,
             !count.multipliedReportingOverflow(by: type.byteCount).overflow
         else { throw Pickle.ReadError("its pickle refers to something that is not a storage of tensors") }
-        if parts.count > 5, case .none = parts[5] {} else if parts.count > 5 {
+        if parts.count > 5, case .none = parts[5] {
+        } else if parts.count > 5 {
             throw Pickle.ReadError("storage \(key) is a part of another one, a form that PyTorch left long ago")
         }
         if let number = storageNumbers[key] {

@@ -53,13 +53,15 @@ struct PyTorchContents {
             guard case .string(let key) = item, let storage = storages[key] else {
                 throw Pickle.ReadError("its list of storages has one that no tensor uses")
             }
-            guard let count: Int64 = try? reader.read(), count == storage.count,
-                let range = try? reader.skip(storage.count * storage.type.byteCount)
-            else {  // a read that fails means one thing only
-                throw Pickle.ReadError(
-                    "storage \(key) should have \(storage.count) elements; the file has others, or is cut off")
+            do {
+                let count: Int64 = try reader.read()
+                guard count == storage.count else {
+                    throw Pickle.ReadError("storage \(key) has \(count) elements, its tensors need \(storage.count)")
+                }
+                ranges[key] = try reader.skip(storage.count * storage.type.byteCount)
+            } catch is ByteReader.Ended {
+                throw Pickle.ReadError("storage \(key) is not whole: the file is cut off")
             }
-            ranges[key] = range
         }
         self.ranges = ranges
     }

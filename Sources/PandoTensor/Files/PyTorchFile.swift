@@ -20,7 +20,8 @@ public struct PyTorchFile: Sendable {
         func failure(_ text: String) -> CheckpointError { CheckpointError(path: url.path, text) }
         let contents: PyTorchContents
         do {
-            contents = try ZipArchive.isArchive(file.bytes)
+            contents =
+                try ZipArchive.isArchive(file.bytes)
                 ? PyTorchContents(archive: file) : PyTorchContents(stream: file)
         } catch { throw failure("\(error)") }
 

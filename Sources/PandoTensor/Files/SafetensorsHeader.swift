@@ -62,7 +62,8 @@ struct SafetensorsHeader {
     private static func headerRange(in file: MappedFile) throws(CheckpointError) -> Range<Int> {
         func failure(_ text: String) -> CheckpointError { CheckpointError(path: file.url.path, text) }
         var reader = ByteReader(file.bytes)
-        guard let length: UInt64 = try? reader.read() else {  // the one failure is reported right here
+        let length: UInt64
+        do { length = try reader.read() } catch {
             throw failure("the file has \(file.count) bytes; a safetensors file begins with 8 that tell a length")
         }
         guard length <= UInt64(lengthLimit) else {

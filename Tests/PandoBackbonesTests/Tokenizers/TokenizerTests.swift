@@ -34,11 +34,14 @@ import Testing
     }
 
     /// Characters that changed their category, or came, after Unicode 8; numbers by tokenizers 0.23.3.
-    @Test(arguments: [
-        ("a\u{166D}b", [101, 1037, 100, 1038, 102]), ("a\u{1734}b", [101, 11113, 102]), ("a\u{1885}b", [101, 100, 102]),
-        ("a\u{A9BD}b", [101, 100, 102]), ("a\u{111C9}b", [101, 1037, 100, 1038, 102]), ("a\u{1171E}b", [101, 11113, 102]),
-        ("a\u{890}b", [101, 100, 102]), ("a\u{2E52}b", [101, 100, 102]), ("a\u{AD}b", [101, 11113, 102]),
-    ] as [(String, [Int32])])
+    @Test(
+        arguments: [
+            ("a\u{166D}b", [101, 1037, 100, 1038, 102]), ("a\u{1734}b", [101, 11113, 102]),
+            ("a\u{1885}b", [101, 100, 102]),
+            ("a\u{A9BD}b", [101, 100, 102]), ("a\u{111C9}b", [101, 1037, 100, 1038, 102]),
+            ("a\u{1171E}b", [101, 11113, 102]),
+            ("a\u{890}b", [101, 100, 102]), ("a\u{2E52}b", [101, 100, 102]), ("a\u{AD}b", [101, 11113, 102]),
+        ] as [(String, [Int32])])
     func `characters are those of Unicode 8`(text: String, ids: [Int32]) throws {
         var tokenizer = try Tokenizer(Self.real)
         tokenizer.padding = nil
@@ -56,24 +59,29 @@ import Testing
         #expect(tokenizer.encode([]).length == 0)
         tokenizer.padding = nil
         #expect(tokenizer.encode(["red apple", "", "a red apple"]) == batch)
-        #expect(tokenizer.vocabularySize == 30522 && tokenizer.id(of: "##ing") == 2075 && tokenizer.id(of: "nope!") == nil)
+        #expect(
+            tokenizer.vocabularySize == 30522 && tokenizer.id(of: "##ing") == 2075 && tokenizer.id(of: "nope!") == nil)
     }
 
     // MARK: A small tokenizer
 
-    private static let vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "##a", "hello", "e\u{301}", "\u{E9}", "é!"]
+    private static let vocabulary = [
+        "[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "##a", "hello", "e\u{301}", "\u{E9}", "é!",
+    ]
 
     /// A tokenizer.json of a dozen tokens, with parts replaced by `changes` (JSON texts by their names).
     private static func file(_ changes: [String: String] = [:]) -> String {
         let vocab = vocabulary.enumerated().map { "\(JSON.quoted($1)):\($0)" }.joined(separator: ",")
         var parts = [
-            "truncation": "null", "padding": "null", "added_tokens": "[]", "pre_tokenizer": #"{"type":"BertPreTokenizer"}"#,
-            "normalizer": #"{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":false,"lowercase":true}"#,
+            "truncation": "null", "padding": "null", "added_tokens": "[]",
+            "pre_tokenizer": #"{"type":"BertPreTokenizer"}"#,
+            "normalizer":
+                #"{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":false,"lowercase":true}"#,
             "post_processor": #"{"type":"BertProcessing","sep":["[SEP]",3],"cls":["[CLS]",2]}"#,
             "model": """
-                {"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":9,\
-                "vocab":{\(vocab)}}
-                """,
+            {"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":9,\
+            "vocab":{\(vocab)}}
+            """,
         ]
         parts.merge(changes) { $1 }
         return "{" + parts.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}"
@@ -102,7 +110,8 @@ import Testing
     @Test func `truncation and padding do as the file says, on either side`() throws {
         let tokenizer = try tokenizer([
             "truncation": #"{"max_length":4,"strategy":"LongestFirst","stride":0,"direction":"Left"}"#,
-            "padding": #"{"strategy":"BatchLongest","direction":"Left","pad_to_multiple_of":3,"pad_id":7,"pad_type_id":1,"pad_token":"x"}"#,
+            "padding":
+                #"{"strategy":"BatchLongest","direction":"Left","pad_to_multiple_of":3,"pad_id":7,"pad_type_id":1,"pad_token":"x"}"#,
         ])
         let batch = tokenizer.encode(["hello un hello", ""])
         #expect(batch.length == 6)
@@ -143,11 +152,19 @@ import Testing
         ("normalizer", #"{"type":"BertNormalizer","lowercase":1}"#, "normalizer: \"lowercase\" is not true or false"),
         ("pre_tokenizer", #"{"type":"ByteLevel"}"#, "pre_tokenizer: type ByteLevel is not supported"),
         ("post_processor", #"{"type":"RobertaProcessing"}"#, "supported: TemplateProcessing, BertProcessing"),
-        ("post_processor", #"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[X]","type_id":0}}],"special_tokens":{}}"#, "numbers of [X]"),
+        (
+            "post_processor",
+            #"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[X]","type_id":0}}],"special_tokens":{}}"#,
+            "numbers of [X]"
+        ),
         ("truncation", #"{"max_length":4,"strategy":"OnlySecond"}"#, "truncation: strategy OnlySecond"),
         ("truncation", #"{"max_length":1,"strategy":"LongestFirst"}"#, "no room for the 2 special tokens"),
         ("padding", #"{"strategy":"Random"}"#, "padding: \"strategy\" is neither"),
-        ("added_tokens", #"[{"id":3,"content":"hello","single_word":false,"lstrip":false,"rstrip":false,"normalized":false}]"#, "hello has number 3 here and 8"),
+        (
+            "added_tokens",
+            #"[{"id":3,"content":"hello","single_word":false,"lstrip":false,"rstrip":false,"normalized":false}]"#,
+            "hello has number 3 here and 8"
+        ),
     ])
     func `a part that there is no equal for is refused by name`(part: String, value: String, says: String) throws {
         let error = #expect(throws: TokenizerError.self) { try tokenizer([part: value]) }

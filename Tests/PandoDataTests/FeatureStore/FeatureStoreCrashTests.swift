@@ -48,7 +48,8 @@ import Testing
         let directory = try TemporaryDirectory()
         let keys = sampleKeys(0..<20_000)
         for milliseconds in [5, 15, 30, 60] {
-            await #expect(processExitsWith: .signal(SIGKILL)) { [path = directory.url.path as String, milliseconds = milliseconds as Int] in
+            await #expect(processExitsWith: .signal(SIGKILL)) {
+                [path = directory.url.path as String, milliseconds = milliseconds as Int] in
                 Thread.detachNewThread {
                     usleep(UInt32(milliseconds) * 1000)
                     kill(getpid(), SIGKILL)
@@ -69,7 +70,8 @@ import Testing
     @Test func `two processes fill one store, and every row is right`() async throws {
         let directory = try TemporaryDirectory()
         let (mine, theirs) = (sampleKeys(0..<6000), 3000..<9000)
-        async let other = #expect(processExitsWith: .success) { [path = directory.url.path as String, theirs = theirs as Range<Int>] in
+        async let other = #expect(processExitsWith: .success) {
+            [path = directory.url.path as String, theirs = theirs as Range<Int>] in
             let store = try FeatureStore(directory: URL(fileURLWithPath: path))
             try appendSamples(sampleKeys(theirs), to: store.collection(for: sampleIdentity()))
         }

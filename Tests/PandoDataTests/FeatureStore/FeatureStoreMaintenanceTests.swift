@@ -21,7 +21,8 @@ import Testing
 
     private func shards() throws -> [URL] {
         let folder = store.shards(of: sampleIdentity().digest)
-        return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map(folder.appendingPathComponent)
+        return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map(
+            folder.appendingPathComponent)
     }
 
     @Test func `info tells what each identity takes`() throws {

