@@ -12,7 +12,7 @@ public final class FrozenBackbone: Sendable {
     public let readTaps: [Tap.Name]
 
     /// Pictures that one thread runs at once: enough to keep the kernels busy, few enough to stay in cache.
-    static let sliceSize = 2
+    public static let sliceSize = 2
 
     private struct Key: Hashable {
         let shape: [Int]
