@@ -19,6 +19,8 @@ public final class TemporaryDirectory: Sendable {
     /// Writes a file and returns its place.
     public func file(_ name: String, holding bytes: [UInt8]) throws -> URL {
         let place = file(name)
+        // Some file systems sync a file that is emptied and written again; a new file is only cached.
+        guard unlink(place.path) == 0 || errno == ENOENT else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
         try Data(bytes).write(to: place)
         return place
     }
