@@ -35,6 +35,18 @@ extension Tensor {
         with weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Padding = Padding(0), dilation: Int = 1,
         groups: Int = 1
     ) -> Tensor {
+        convolved(
+            with: weight, bias: bias, stride: [stride, stride], padding: padding, dilation: [dilation, dilation],
+            groups: groups)
+    }
+
+    /// A two-dimensional convolution whose strides and dilations may differ along height and width.
+    ///
+    /// - Shapes: `[N, H, W, I]` with weight `[O, I / groups, kh, kw]` and bias `[O]` → `[N, H', W', O]`.
+    public func convolved(
+        with weight: Tensor, bias: Tensor? = nil, stride: [Int], padding: Padding = Padding(0),
+        dilation: [Int] = [1, 1], groups: Int = 1
+    ) -> Tensor {
         require(
             rank == 4 && weight.rank == 4, "convolution: input \(shape) and weight \(weight.shape) need four axes each")
         require(
@@ -42,17 +54,25 @@ extension Tensor {
             "convolution: input \(shape) with \(groups) groups does not fit weight \(weight.shape) [out, in / groups, h, w]"
         )
         require(
-            elementType == weight.elementType,
-            "convolution: input is \(elementType), weight \(weight.elementType)")
-        let operation = Convolution(
-            window: .init(
-                kernel: Array(weight.shape[2...]), stride: [stride, stride], dilation: [dilation, dilation],
-                paddingBefore: padding.before, paddingAfter: padding.after), groups: groups)
-        return .applying(operation, to: [self, weight] + (bias.map { [$0] } ?? []))
+            elementType == weight.elementType && elementType.isFloatingPoint,
+            "convolution: input is \(elementType), weight \(weight.elementType), expected one floating-point type")
+        require(
+            bias.map { $0.shape == [weight.shape[0]] } ?? true,
+            "convolution: bias has shape \(bias?.shape ?? []), expected [\(weight.shape[0])]")
+        let window = PrimitiveRecipe.Window(
+            kernel: Array(weight.shape[2...]), stride: stride, dilation: dilation, paddingBefore: padding.before,
+            paddingAfter: padding.after)
+        window.validate("convolution")
+        return .applying(Convolution(window: window, groups: groups), to: [self, weight] + (bias.map { [$0] } ?? []))
     }
 
-    /// The largest value of each window.
+    /// The largest value of each window; padding never wins.
     public func maxPooled(kernel: Int, stride: Int, padding: Padding = Padding(0)) -> Tensor {
+        pooled(.max, [kernel, kernel], [stride, stride], padding)
+    }
+
+    /// The largest value of each window, whose sizes may differ along height and width.
+    public func maxPooled(kernel: [Int], stride: [Int], padding: Padding = Padding(0)) -> Tensor {
         pooled(.max, kernel, stride, padding)
     }
 
@@ -60,26 +80,80 @@ extension Tensor {
     public func averagePooled(kernel: Int, stride: Int, padding: Padding = Padding(0), countingPadding: Bool = true)
         -> Tensor
     {
+        averagePooled(
+            kernel: [kernel, kernel], stride: [stride, stride], padding: padding, countingPadding: countingPadding)
+    }
+
+    /// The mean of each window, whose sizes may differ along height and width.
+    public func averagePooled(
+        kernel: [Int], stride: [Int], padding: Padding = Padding(0), countingPadding: Bool = true
+    ) -> Tensor {
         pooled(countingPadding ? .averageCountingPadding : .average, kernel, stride, padding)
     }
 
-    private func pooled(_ kind: PrimitiveRecipe.Pooling, _ kernel: Int, _ stride: Int, _ padding: Padding) -> Tensor {
+    /// The means of `height × width` windows that divide the map as evenly as whole pixels allow.
+    ///
+    /// Window `i` of `n` over `S` pixels reaches from `⌊i · S / n⌋` to `⌈(i + 1) · S / n⌉`; neighbours overlap where
+    /// `n` does not divide `S`, as in PyTorch.
+    /// - Shapes: `[N, H, W, C]` → `[N, height, width, C]`.
+    public func adaptiveAveragePooled(height: Int, width: Int) -> Tensor {
+        require(
+            rank == 4 && shape[1] > 0 && shape[2] > 0, "adaptive pooling: shape \(shape) is no map [N, H, W, C] of pixels")
+        require(height > 0 && width > 0, "adaptive pooling: \(height) × \(width) windows, expected at least one")
+        if height == 1 && width == 1 { return mean(along: [1, 2], keepingAxes: true) }
+        if shape[1] % height == 0 && shape[2] % width == 0 {
+            let kernel = [shape[1] / height, shape[2] / width]
+            return averagePooled(kernel: kernel, stride: kernel)
+        }
+        // The mean over a rectangle is the mean of its rows' means: one small matrix product for each axis.
+        let (count, columns, channels) = (shape[0], shape[2], shape[3])
+        let rows = matmul(averaging(shape[1], into: height), reshaped(count, shape[1], columns * channels))
+        let pixels = matmul(averaging(columns, into: width), rows.reshaped(count * height, columns, channels))
+        return pixels.reshaped(count, height, width, channels)
+    }
+
+    /// The matrix `[windows, size]` whose rows average the windows of `size` values.
+    private func averaging(_ size: Int, into windows: Int) -> Tensor {
+        var weights = [Float](repeating: 0, count: windows * size)
+        for window in 0..<windows {
+            let reach = window * size / windows..<((window + 1) * size + windows - 1) / windows
+            for position in reach { weights[window * size + position] = 1 / Float(reach.count) }
+        }
+        return Tensor(weights, shape: [windows, size]).cast(to: elementType)
+    }
+
+    private func pooled(_ kind: PrimitiveRecipe.Pooling, _ kernel: [Int], _ stride: [Int], _ padding: Padding) -> Tensor {
         require(rank == 4, "pooling: shape \(shape) is no map [N, H, W, C]")
+        require(elementType.isFloatingPoint, "pooling: the map is \(elementType), expected a floating-point type")
         let window = PrimitiveRecipe.Window(
-            kernel: [kernel, kernel], stride: [stride, stride], dilation: [1, 1], paddingBefore: padding.before,
+            kernel: kernel, stride: stride, dilation: [1, 1], paddingBefore: padding.before,
             paddingAfter: padding.after)
+        window.validate("pooling")
+        require(
+            (0..<2).allSatisfy { padding.before[$0] < kernel[$0] && padding.after[$0] < kernel[$0] },
+            "pooling: padding \(padding.before) and \(padding.after) leaves windows of \(kernel) without a pixel")
         return .applying(Pool(kind: kind, window: window), to: self)
     }
 }
 
 extension PrimitiveRecipe.Window {
+    /// Stops the program unless all sizes are ones that a window can have.
+    func validate(_ operation: String) {
+        require(
+            [kernel, stride, dilation].allSatisfy { $0.count == 2 && $0.allSatisfy { $0 >= 1 } },
+            "\(operation): kernel \(kernel), stride \(stride) and dilation \(dilation) must be two positive sizes each")
+        require(
+            (paddingBefore + paddingAfter).allSatisfy { $0 >= 0 },
+            "\(operation): padding \(paddingBefore) and \(paddingAfter) is negative")
+    }
+
     /// Height and width after the window has passed over `[N, H, W, C]`.
     func outputSize(_ shape: [Int]) -> [Int] {
         (0..<2).map { axis in
             let reach = dilation[axis] * (kernel[axis] - 1) + 1
             let room = shape[1 + axis] + paddingBefore[axis] + paddingAfter[axis] - reach
             require(
-                room >= 0 && stride[axis] >= 1,
+                room >= 0,
                 "a window of \(kernel) with dilation \(dilation) does not fit a map of shape \(shape)")
             return room / stride[axis] + 1
         }

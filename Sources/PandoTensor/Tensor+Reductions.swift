@@ -21,12 +21,22 @@ extension Tensor {
 
     /// The largest element along `axis`; equal ones share its gradient.
     public func max(along axis: Int, keepingAxes: Bool = false) -> Tensor {
-        reduced(.max, along: [axis], keepingAxes: keepingAxes)
+        max(along: [axis], keepingAxes: keepingAxes)
+    }
+
+    /// The largest element over `axes`; equal ones share its gradient.
+    public func max(along axes: [Int], keepingAxes: Bool = false) -> Tensor {
+        reduced(.max, along: axes, keepingAxes: keepingAxes)
     }
 
     /// The smallest element along `axis`; equal ones share its gradient.
     public func min(along axis: Int, keepingAxes: Bool = false) -> Tensor {
-        reduced(.min, along: [axis], keepingAxes: keepingAxes)
+        min(along: [axis], keepingAxes: keepingAxes)
+    }
+
+    /// The smallest element over `axes`; equal ones share its gradient.
+    public func min(along axes: [Int], keepingAxes: Bool = false) -> Tensor {
+        reduced(.min, along: axes, keepingAxes: keepingAxes)
     }
 
     /// The mean squared distance from the mean, divided by the count (not the count less one).
@@ -36,17 +46,21 @@ extension Tensor {
 
     /// `log Σ exp(x)` along `axis`, safe for large values.
     public func logSumExp(along axis: Int, keepingAxes: Bool = false) -> Tensor {
-        let largest = detached.max(along: axis, keepingAxes: true)
-        let result = (self - largest).exp().sum(along: [axis], keepingAxes: true).log() + largest
-        if keepingAxes { return result }
-        var target = shape
-        target.remove(at: normalized(axis))
-        return result.reshaped(target)
+        logSumExp(along: [axis], keepingAxes: keepingAxes)
+    }
+
+    /// `log Σ exp(x)` over `axes`, safe for large values and for infinities.
+    public func logSumExp(along axes: [Int], keepingAxes: Bool = false) -> Tensor {
+        let greatest = Float.greatestFiniteMagnitude
+        let largest = detached.max(along: axes, keepingAxes: true).clamped(-greatest, greatest)
+        let result = (self - largest).exp().sum(along: axes, keepingAxes: true).log() + largest
+        return keepingAxes ? result : result.dropping(axes)
     }
 
     /// Divided by its Euclidean length along the last axis; a length below `epsilon` counts as `epsilon`.
     public func l2Normalized(epsilon: Float = 1e-12) -> Tensor {
-        self / squared().sum(along: [-1], keepingAxes: true).squareRoot().clamped(epsilon, .infinity)
+        // The square is held up, not the root, whose slope at zero is infinite.
+        self / squared().sum(along: [-1], keepingAxes: true).clamped(epsilon * epsilon, .infinity).squareRoot()
     }
 
     /// The position of the largest element along the last axis, the first of equals: `int64`.
@@ -68,8 +82,13 @@ extension Tensor {
         let reduction = Reduce(kind: kind, axes: axes)
         let result = axes.allSatisfy { shape[$0] == 1 } && elementType == .float32
             ? self : Tensor.applying(reduction, to: self)
-        if keepingAxes { return result }
-        return result.reshaped(shape.indices.filter { !axes.contains($0) }.map { shape[$0] })
+        return keepingAxes ? result : result.dropping(axes)
+    }
+
+    /// The same elements without the axes `axes`, which have size 1.
+    private func dropping(_ axes: [Int]) -> Tensor {
+        let dropped = Set(axes.map(normalized))
+        return reshaped(shape.indices.filter { !dropped.contains($0) }.map { shape[$0] })
     }
 }
 

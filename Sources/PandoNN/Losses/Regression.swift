@@ -14,3 +14,13 @@ public func smoothL1(_ predictions: Tensor, _ targets: Tensor, beta: Float = 1) 
     // Below beta: d²/2β. Above: d - β/2. With n = min(d, β) both are n²/2β + (d - n).
     return (near.squared() * (0.5 / beta) + (distance - near)).mean()
 }
+
+/// The mean squared distance.
+///
+/// - Shapes: equal → scalar.
+public func meanSquaredError(_ predictions: Tensor, _ targets: Tensor) -> Tensor {
+    require(
+        predictions.shape == targets.shape,
+        "mean squared error: predictions \(predictions.shape), targets \(targets.shape)")
+    return (predictions - targets).squared().mean()
+}
