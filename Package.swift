@@ -18,8 +18,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-crypto", "3.0.0"..<"5.0.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
     ],
@@ -33,23 +31,17 @@ let package = Package(
             name: "PandoData",
             dependencies: [
                 "CImaging", "PandoNN", "PandoTensor",
-                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .target(
-            name: "PandoBackbones",
-            dependencies: [
-                "PandoData", "PandoNN", "PandoTensor", .product(name: "Crypto", package: "swift-crypto"),
-            ],
-            swiftSettings: strict),
+            name: "PandoBackbones", dependencies: ["PandoData", "PandoNN", "PandoTensor"], swiftSettings: strict),
         .target(
             name: "PandoBranches", dependencies: ["PandoBackbones", "PandoNN", "PandoTensor"], swiftSettings: strict),
         .target(
             name: "PandoTraining",
             dependencies: [
                 "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor",
-                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -65,7 +57,6 @@ let package = Package(
             dependencies: [
                 "Pando",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict, linkerSettings: runPath),
         .target(

@@ -1,4 +1,4 @@
-import Crypto
+import PandoData
 import PandoNN
 import PandoTensor
 
@@ -10,9 +10,6 @@ extension Module {
             hash.update(data: Array("\(name) \(tensor.elementType) \(tensor.shape)\n".utf8))
             tensor.withBytes { hash.update(bufferPointer: $0) }
         }
-        return hash.finalize().map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
-        }.joined()
+        return hash.finalize().hexadecimal
     }
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hashing.h"
+
 #define CI_MESSAGE_CAPACITY 512
 
 /// An opened image: its header has been read, its pixels not.

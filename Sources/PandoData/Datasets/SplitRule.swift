@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 
 /// Who belongs to which split when nobody says so: 70 % train, 15 % validation, 15 % test, by name.

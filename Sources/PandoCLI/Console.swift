@@ -1,0 +1,110 @@
+import Foundation
+import Pando
+import Synchronization
+
+/// What commands say: results on standard output, everything else on standard error.
+enum Console {
+    static func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+    /// Pretty-printed JSON with sorted keys.
+    static func print(json value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        Swift.print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    /// `12.3 MB`, `850 kB`.
+    static func bytes(_ count: Int) -> String {
+        let units = ["B", "kB", "MB", "GB", "TB"]
+        var (value, unit) = (Double(count), 0)
+        while value >= 999.5, unit < units.count - 1 {
+            value /= 1000
+            unit += 1
+        }
+        return unit == 0 ? "\(count) B" : String(format: value < 9.995 ? "%.2f %@" : value < 99.95 ? "%.1f %@" : "%.0f %@", value, units[unit])
+    }
+
+    /// `3.51 M`, `2.10 G`: a count in the field's short form.
+    static func count(_ count: Int) -> String {
+        let units = ["", " k", " M", " G", " T"]
+        var (value, unit) = (Double(count), 0)
+        while value >= 999.5, unit < units.count - 1 {
+            value /= 1000
+            unit += 1
+        }
+        return unit == 0 ? "\(count)" : String(format: value < 99.95 ? "%.2f%@" : "%.0f%@", value, units[unit])
+    }
+
+    static func number(_ value: Double) -> String {
+        value.isFinite ? String(format: abs(value) < 9.9995 ? "%.3f" : "%.1f", value) : "n/a"
+    }
+}
+
+/// Shows a session's events: one progress bar at a time, pictures left out by name.
+final class SessionDisplay: Sendable {
+    private struct State {
+        var title: String?
+        var bar: ProgressBar?
+        var done = 0
+    }
+
+    private let isQuiet: Bool
+    private let state = Mutex(State())
+
+    /// At most so many pictures are named.
+    private static let namedPictures = 20
+
+    init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+    func show(_ event: TrainingSession.Event) {
+        switch event {
+        case .message(let text): if !isQuiet { Console.note(text) }
+        case .progress(let title, let unit, let done, let total):
+            state.withLock { state in
+                if state.title != title {
+                    state.bar?.finish()
+                    state.bar = ProgressBar(title, total: total, unit: unit, isQuiet: isQuiet)
+                    state.title = title
+                    state.done = 0
+                }
+                if done > state.done {
+                    state.bar?.advance(by: done - state.done)
+                    state.done = done
+                }
+                if done == total {
+                    state.bar?.finish()
+                    state.bar = nil
+                }
+            }
+        case .leftOut(let pictures):
+            // Left-out data is never silent.
+            Console.note("left out \(pictures.count) picture\(pictures.count == 1 ? "" : "s") that cannot be read:")
+            for picture in pictures.prefix(Self.namedPictures) { Console.note("  \(picture.error)") }
+            if pictures.count > Self.namedPictures {
+                Console.note("  and \(pictures.count - Self.namedPictures) more; --strict stops at the first")
+            }
+        }
+    }
+}
+
+/// Turns Ctrl-C and a polite kill into a request to stop after the work at hand; a second one ends at once.
+final class Interruption {
+    let flag = CancellationFlag()
+    private let sources: [any DispatchSourceSignal]
+
+    init() {
+        let flag = flag
+        sources = [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                if flag.isCancelled { _exit(128 + number) }
+                flag.cancel()
+                Console.note("\nstopping; press Ctrl-C again to end at once")
+            }
+            source.resume()
+            return source
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Foundation
+import Pando
+
+/// `pando doctor`: whether this machine is ready, and how fast it is.
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Check this machine: processor, libraries, weights, data, speed.",
+        discussion: "Takes about five seconds; exits with 1 if something needed is missing. Example: pando doctor --json")
+
+    @OptionGroup var output: OutputOptions
+
+    struct Report: Encodable {
+        struct Check: Encodable {
+            let name: String
+            let isFine: Bool
+            let finding: String
+            let remedy: String?
+        }
+
+        struct Speed: Encodable {
+            let precision: String
+            let imagesPerSecond: Double
+        }
+
+        var processor: String
+        var instructionSet: String
+        var coresOnline: Int
+        var coresAllowed: Int
+        var libraries: [String]
+        var checks: [Check]
+        var speeds: [Speed]
+        var precision: String?
+        var precisionReason: String?
+    }
+
+    func run() throws {
+        var report = Report(
+            processor: Self.processorName, instructionSet: Processor.instructionSet,
+            coresOnline: ProcessInfo.processInfo.processorCount, coresAllowed: MachineResources.allowedCores,
+            libraries: [Processor.kernelLibrary, ImageDecoder.libraryVersion, FeatureStore.libraryVersion],
+            checks: Self.checks(), speeds: [])
+        if let network = try? ImageBackboneKind.mobileNetV2.loadPretrained() { measure(network, &report) }
+        if output.json { try Console.print(json: report) } else { show(report) }
+        if report.checks.contains(where: { !$0.isFine && $0.remedy != nil }) { throw ExitCode.failure }
+    }
+
+    /// Runs MobileNetV2 in both precisions, and says which one this machine should use.
+    private func measure(_ network: any ImageBackbone, _ report: inout Report) {
+        var generator = SeededGenerator(seed: 1)
+        let batch = Tensor.uniform(-2..<2, [16, 224, 224, 3], using: &generator)
+        for precision in [ElementType.float32, .bfloat16] {
+            let frozen = FrozenBackbone(network, precision: precision)
+            _ = frozen.features(of: batch, workers: report.coresAllowed)
+            let start = ContinuousClock.now
+            var count = 0
+            while ContinuousClock.now - start < .seconds(1.8) {
+                _ = frozen.features(of: batch, workers: report.coresAllowed)
+                count += batch.shape[0]
+            }
+            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            report.speeds.append(.init(precision: precision.rawValue, imagesPerSecond: Double(count) / seconds))
+        }
+        let gain = report.speeds[1].imagesPerSecond / report.speeds[0].imagesPerSecond
+        report.precision = gain > 1.1 ? "bfloat16" : "float32"
+        report.precisionReason = String(format: "bfloat16 runs at %.2f times the speed of float32 here", gain)
+    }
+
+    private static func checks() -> [Report.Check] {
+        var checks: [Report.Check] = []
+        for name in ImageBackboneKind.allCases.map({ "\($0.rawValue).pth" }) + ["all-MiniLM-L6-v2"] {
+            do {
+                checks.append(.init(name: "weights \(name)", isFine: true, finding: try WeightsLocation.find(name).path, remedy: nil))
+            } catch {
+                checks.append(.init(name: "weights \(name)", isFine: false, finding: "not found", remedy: "./run setup"))
+            }
+        }
+        let hasClipart = FileManager.default.fileExists(atPath: Clipart.defaultRoot.appendingPathComponent("png").path)
+        checks.append(
+            .init(
+                name: "Open Clip Art", isFine: hasClipart,
+                finding: hasClipart ? Clipart.defaultRoot.path : "not installed; only the clipart plan needs it (pando data fetch clipart)",
+                remedy: nil))
+        return checks
+    }
+
+    private func show(_ report: Report) {
+        print("processor      \(report.processor)")
+        print("instructions   \(report.instructionSet)")
+        print("cores          \(report.coresAllowed) allowed of \(report.coresOnline) online")
+        print("libraries      \(report.libraries.joined(separator: ", "))")
+        for check in report.checks {
+            print("\(check.isFine ? "ok  " : "none")  \(check.name): \(check.finding)\(check.remedy.map { "; run \($0)" } ?? "")")
+        }
+        for speed in report.speeds {
+            print(String(format: "MobileNetV2    %@ %.0f images/s", speed.precision, speed.imagesPerSecond))
+        }
+        if let precision = report.precision, let reason = report.precisionReason {
+            print("precision      \(precision): \(reason)")
+        }
+    }
+
+    private static var processorName: String {
+        guard let data = FileManager.default.contents(atPath: "/proc/cpuinfo") else { return "unknown" }
+        let line = String(decoding: data, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("model name") }
+        return line?.split(separator: ":", maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+    }
+}
