@@ -216,7 +216,8 @@ private struct PlanReader {
     private func existingPath(_ key: String, in section: PlanSection, required: Bool) -> URL? {
         guard let text = section.text(key, required: required) else { return nil }
         let expanded = text.hasPrefix("~/") ? NSString(string: text).expandingTildeInPath : text
-        let url = URL(fileURLWithPath: expanded, relativeTo: folder).standardizedFileURL
+        let url = (expanded.hasPrefix("/") ? URL(fileURLWithPath: expanded) : folder.appendingPathComponent(expanded))
+            .standardizedFileURL
         if !FileManager.default.fileExists(atPath: url.path) {
             section.problem(key, "there is no file or folder '\(url.path)'")
         }
