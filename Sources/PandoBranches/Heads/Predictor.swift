@@ -5,8 +5,9 @@ import PandoTensor
 /// the linear path.
 ///
 /// `linear(s) + output(dropout(relu(hidden(dropout(s)))))` with `s` the standardised features. The linear path can
-/// start from a closed-form solution (`startingFrom(linear:)`); the hidden path starts by adding nothing, so that
-/// training begins at that solution.
+/// start from a closed-form solution (`startingFrom(linear:)`). Beside a hidden path it is not trained any further,
+/// and the hidden path starts by adding nothing, so that training begins at the closed-form solution and learns what
+/// that misses.
 /// - Shapes: `[N, F]` → `[N, K]`.
 public struct Predictor: Module {
     public var standardization: Standardization
@@ -55,19 +56,27 @@ public struct Predictor: Module {
             features.rank == 2 && features.shape[1] == featureCount,
             "head: features \(features.shape), expected [N, \(featureCount)]")
         let standardized = standardization(features)
-        let direct = linear(dropout(standardized, using: &generator))
-        guard let hidden, let output else { return direct }
+        guard let hidden, let output else { return linear(dropout(standardized, using: &generator)) }
+        let direct = linear(standardized)
         let middle = hidden(dropout(standardized, using: &generator)).relu()
         return direct + output(dropout(middle, using: &generator))
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         visitor.module("standardization", &standardization)
-        visitor.module("linear", &linear)
         if var hidden, var output {
+            visitor.enter("linear")
+            visitor.buffer("weight", &linear.weight)
+            if var bias = linear.bias {
+                visitor.buffer("bias", &bias)
+                linear.bias = bias
+            }
+            visitor.leave()
             visitor.module("hidden", &hidden)
             visitor.module("output", &output)
             (self.hidden, self.output) = (hidden, output)
+        } else {
+            visitor.module("linear", &linear)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import PandoData
 import Yams
 
 extension Plan {
@@ -122,7 +123,7 @@ private struct PlanReader {
         plan.separator = section.text("separator") ?? plan.separator
         if let columns = section.section("columns") {
             for name in columns.keys {
-                if let text = columns.text(name), let kind: DataPlan.ColumnKind = columns.choice(text, key: name) {
+                if let text = columns.text(name), let kind: LabelKind = columns.choice(text, key: name) {
                     plan.columns[name] = kind
                 }
             }

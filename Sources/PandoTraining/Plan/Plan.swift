@@ -1,4 +1,5 @@
 import Foundation
+import PandoData
 
 /// What to train: a backbone, data, tasks and a schedule, as a YAML file says it.
 ///
@@ -77,16 +78,6 @@ public struct DataPlan: Sendable, Hashable, Codable {
         public var declaresColumns: Bool { self == .csv || self == .jsonl }
     }
 
-    /// What the values of a column are.
-    public enum ColumnKind: String, Sendable, Codable, CaseIterable {
-        /// One class.
-        case category
-        /// A list of classes; in CSV, separated by `separator`.
-        case categories
-        case number
-        case text
-    }
-
     public var kind: Kind
     /// The folder or manifest.
     public var path: URL?
@@ -95,7 +86,7 @@ public struct DataPlan: Sendable, Hashable, Codable {
     /// The manifest's column of `train`, `validation` or `test`; `nil`: a hash of the image path decides.
     public var splitColumn: String?
     /// The manifest's task columns.
-    public var columns: [String: ColumnKind]
+    public var columns: [String: LabelKind]
     /// Between the classes of a CSV cell.
     public var separator: String
     /// At most so many examples; `nil` for all.
@@ -105,7 +96,7 @@ public struct DataPlan: Sendable, Hashable, Codable {
 
     public init(
         kind: Kind, path: URL? = nil, imageColumn: String = PlanDefaults.imageColumn, splitColumn: String? = nil,
-        columns: [String: ColumnKind] = [:], separator: String = PlanDefaults.separator, limit: Int? = nil,
+        columns: [String: LabelKind] = [:], separator: String = PlanDefaults.separator, limit: Int? = nil,
         seed: UInt64 = PlanDefaults.seed
     ) {
         self.kind = kind
@@ -176,7 +167,7 @@ public struct HeadPlan: Sendable, Hashable, Codable {
     public enum Kind: String, Sendable, Codable, CaseIterable {
         /// One linear layer, started from the closed-form ridge solution.
         case linear
-        /// One hidden layer beside a linear path.
+        /// One hidden layer beside a linear path that stays the closed-form ridge solution.
         case mlp
     }
     public var kind: Kind
