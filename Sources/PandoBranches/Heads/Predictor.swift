@@ -62,6 +62,12 @@ public struct Predictor: Module {
         return direct + output(dropout(middle, using: &generator))
     }
 
+    /// The outputs when nothing is learned.
+    public func callAsFunction(_ features: Tensor) -> Tensor {
+        var none: SeededGenerator?
+        return self(features, using: &none)
+    }
+
     public mutating func visit(_ visitor: inout some Visitor) {
         visitor.module("standardization", &standardization)
         if var hidden, var output {

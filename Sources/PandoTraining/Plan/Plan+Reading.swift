@@ -162,6 +162,9 @@ private struct PlanReader {
         task.focalGamma = section.number("focal_gamma", default: 0, in: 0...10)
         task.weight = section.number("weight", default: 1, in: 0...1e6)
         task.minimumCount = section.optionalInteger("minimum_count", in: 1...Int.max)
+        if task.focalGamma > 0, task.classWeights == .balanced {
+            section.problem("focal_gamma", "the focal loss balances by itself; leave out class_weights or focal_gamma")
+        }
         if task.weight == 0 { section.problem("weight", "a task of weight 0 learns nothing; leave the task out") }
         for (key, kinds) in [
             ("class_weights", [TaskKind.classification, .multilabel]), ("label_smoothing", [.classification]),

@@ -17,6 +17,7 @@ extension TaskHead {
         let standardization = Standardization(of: features, rows: train.rows)
         let head = data.plan.head
         let hidden = head.kind == .mlp ? head.hidden : nil
+        let weights = LossWeights(data.plan, targets: train.targets, labelCount: data.labels.count).tensor
 
         func predictor(outputs: Int) -> Predictor {
             Predictor(
@@ -32,7 +33,6 @@ extension TaskHead {
         case .classes(let classes):
             let count = data.labels.count
             let plain = predictor(outputs: count)
-            let weights = data.plan.classWeights == .balanced ? balancedWeights(classes, count: count) : nil
             let targets = multiHot(classes.map { [$0] }, count: count)
             let shares = targets.mean(along: [0]).scalars()
             self = start(targets: targets, priors: shares.map { log(max($0, 1e-6)) }, gains: RidgeStart.logitGains) {
@@ -45,8 +45,6 @@ extension TaskHead {
             let plain = predictor(outputs: count)
             let targets = multiHot(labels, count: count)
             let shares = targets.mean(along: [0]).scalars().map { min(max($0, 1e-6), 1 - 1e-6) }
-            let weights =
-                data.plan.classWeights == .balanced ? Tensor(shares.map { min((1 - $0) / $0, 100) }) : nil
             self = start(
                 targets: targets, priors: shares.map { log($0 / (1 - $0)) }, gains: RidgeStart.logitGains
             ) {
@@ -141,13 +139,6 @@ extension TaskHead {
         }
         return sum / Float(max(examples.count, 1))
     }
-}
-
-/// Inverse frequencies, on average 1 over the examples.
-private func balancedWeights(_ classes: [Int], count: Int) -> Tensor {
-    var counts = [Float](repeating: 0, count: count)
-    for number in classes { counts[number] += 1 }
-    return Tensor(counts.map { Float(classes.count) / (Float(count) * max($0, 1)) })
 }
 
 /// The scale is 1 if all numbers are equal.
