@@ -1,0 +1,240 @@
+import Foundation
+import PandoData
+import Yams
+
+extension Plan {
+    /// Reads a plan file. Paths in it are relative to the file's folder.
+    ///
+    /// Unknown keys, unknown names and values out of range are refused, never passed over.
+    /// - Throws: `PlanError` with everything that is wrong.
+    public init(contentsOf file: URL) throws(PlanError) {
+        let text: String
+        do {
+            text = try String(contentsOf: file, encoding: .utf8)
+        } catch {
+            let reason =
+                FileManager.default.fileExists(atPath: file.path)
+                ? "the file cannot be read as UTF-8 text: \(error.localizedDescription)" : "there is no such file"
+            throw PlanError(file: file.path, problems: [.init(path: "", line: nil, message: reason)])
+        }
+        try self.init(yaml: text, file: file.path, folder: file.deletingLastPathComponent())
+    }
+
+    /// Reads a plan from its text.
+    ///
+    /// - Parameters:
+    ///   - file: what messages call the plan.
+    ///   - folder: where relative paths start.
+    /// - Throws: `PlanError` with everything that is wrong.
+    public init(yaml: String, file: String, folder: URL) throws(PlanError) {
+        let problems = PlanProblems()
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            throw PlanError(file: file, problems: [PlanError.Problem(malformed: error)])
+        }
+        var plan: Plan?
+        if let root {
+            if let section = PlanSection(root, at: "", problems: problems) {
+                plan = PlanReader(folder: folder).plan(section)
+                section.finish()
+            }
+        } else {
+            problems.add("", nil, "the plan is empty; it needs name, data and tasks")
+        }
+        guard let plan, problems.all.isEmpty else {
+            throw PlanError(file: file, problems: problems.all.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
+        }
+        self = plan
+    }
+}
+
+extension PlanError.Problem {
+    /// What stopped the YAML parser.
+    fileprivate init(malformed error: any Error) {
+        switch error as? YamlError {
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            let names = duplicates.map { "'\($0)'" }.joined(separator: ", ")
+            self.init(
+                path: "", line: context.mark.line,
+                message: "\(names) stands twice in one mapping; every key and every task needs a name of its own")
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            self.init(path: "", line: mark.line, message: "not valid YAML: \(problem)")
+        default:
+            self.init(path: "", line: nil, message: "not valid YAML: \(error)")
+        }
+    }
+}
+
+/// Turns the sections of a plan file into the plan's types.
+private struct PlanReader {
+    let folder: URL
+
+    func plan(_ section: PlanSection) -> Plan {
+        let name = section.text("name", required: true) ?? ""
+        if !name.isEmpty { checkName(name, of: section, key: "name") }
+        let backbone = backbone(section)
+        let textBackbone = textBackbone(section)
+        let data = data(section)
+        let tasks = tasks(section)
+        return Plan(
+            name: name, backbone: backbone, textBackbone: textBackbone, data: data, tasks: tasks,
+            train: train(section))
+    }
+
+    // MARK: Backbones
+
+    private func backbone(_ section: PlanSection) -> BackbonePlan {
+        let (name, weights) = nameAndWeights("backbone", in: section, default: PlanDefaults.backbone)
+        return BackbonePlan(name: name, weights: weights)
+    }
+
+    private func textBackbone(_ section: PlanSection) -> TextBackbonePlan {
+        let (name, weights) = nameAndWeights("text_backbone", in: section, default: PlanDefaults.textBackbone)
+        return TextBackbonePlan(name: name, weights: weights)
+    }
+
+    /// Reads `key: NAME` or `key: {name: NAME, weights: PATH}`.
+    private func nameAndWeights<Name: RawRepresentable<String> & CaseIterable>(
+        _ key: String, in section: PlanSection, default fallback: Name
+    ) -> (Name, URL?) {
+        guard let value = section.value(key) else { return (fallback, nil) }
+        guard value.mapping != nil else { return (section.choice(key, default: fallback), nil) }
+        guard let inner = section.section(key) else { return (fallback, nil) }
+        let name = inner.choice("name", default: fallback)
+        let weights = existingPath("weights", in: inner, required: false)
+        inner.finish()
+        return (name, weights)
+    }
+
+    // MARK: Data
+
+    private func data(_ section: PlanSection) -> DataPlan {
+        guard let section = section.section("data", required: true) else { return DataPlan(kind: .scenes) }
+        var plan = DataPlan(kind: section.choice("kind", default: .scenes, required: true))
+        plan.path = existingPath("path", in: section, required: plan.kind.needsPath)
+        if plan.kind == .scenes, plan.path != nil { section.problem("path", "scenes are generated; they have no path") }
+        plan.limit = section.optionalInteger("limit", in: 1...Int.max)
+        plan.seed = seed(section)
+        plan.imageColumn = section.text("image") ?? plan.imageColumn
+        plan.splitColumn = section.text("split")
+        plan.separator = section.text("separator") ?? plan.separator
+        if let columns = section.section("columns") {
+            for name in columns.keys {
+                if let text = columns.text(name), let kind: LabelKind = columns.choice(text, key: name) {
+                    plan.columns[name] = kind
+                }
+            }
+        }
+        if plan.kind.declaresColumns {
+            if !section.has("columns") {
+                section.problem(nil, "'columns' is missing; name each task column and its kind, as in {price: number}")
+            }
+        } else {
+            for key in ["image", "split", "columns", "separator"] where section.has(key) {
+                section.problem(key, "only csv and jsonl data have '\(key)'; \(plan.kind.rawValue) knows its own")
+            }
+        }
+        section.finish()
+        return plan
+    }
+
+    // MARK: Tasks
+
+    private func tasks(_ section: PlanSection) -> [TaskPlan] {
+        guard let section = section.section("tasks", required: true) else { return [] }
+        if section.keys.isEmpty { section.problem(nil, "there is no task; name at least one") }
+        return section.keys.compactMap { name in
+            checkName(name, of: section, key: name)
+            return section.section(name).map { task(name, $0) }
+        }
+    }
+
+    private func task(_ name: String, _ section: PlanSection) -> TaskPlan {
+        let kind: TaskKind = section.choice("kind", default: .classification, required: true)
+        var task = TaskPlan(name: name, kind: kind)
+        task.column = section.text("column") ?? name
+        task.head = head(section, kind: kind)
+        task.classWeights = section.choice("class_weights", default: .none)
+        task.labelSmoothing = section.number("label_smoothing", default: 0, in: 0...0.9)
+        task.focalGamma = section.number("focal_gamma", default: 0, in: 0...10)
+        task.weight = section.number("weight", default: 1, in: 0...1e6)
+        task.minimumCount = section.optionalInteger("minimum_count", in: 1...Int.max)
+        if task.focalGamma > 0, task.classWeights == .balanced {
+            section.problem("focal_gamma", "the focal loss balances by itself; leave out class_weights or focal_gamma")
+        }
+        if task.weight == 0 { section.problem("weight", "a task of weight 0 learns nothing; leave the task out") }
+        for (key, kinds) in [
+            ("class_weights", [TaskKind.classification, .multilabel]), ("label_smoothing", [.classification]),
+            ("focal_gamma", [.multilabel]), ("minimum_count", [.classification, .multilabel]),
+        ] where section.has(key) && !kinds.contains(kind) {
+            section.problem(key, "means nothing for a \(kind.rawValue) task")
+        }
+        section.finish()
+        return task
+    }
+
+    /// Reads `head: KIND` or `head: {kind: KIND, …}`.
+    private func head(_ section: PlanSection, kind: TaskKind) -> HeadPlan {
+        guard let value = section.value("head") else { return HeadPlan() }
+        guard value.mapping != nil else { return HeadPlan(kind: section.choice("head", default: PlanDefaults.head)) }
+        guard let section = section.section("head") else { return HeadPlan() }
+        var head = HeadPlan(kind: section.choice("kind", default: PlanDefaults.head))
+        head.hidden = section.integer("hidden", default: head.hidden, in: 1...65_536)
+        head.dropout = section.number("dropout", default: head.dropout, in: 0...0.95)
+        head.projection = section.integer("projection", default: head.projection, in: 1...4_096)
+        if section.has("hidden"), head.kind == .linear { section.problem("hidden", "a linear head has no hidden layer") }
+        if section.has("projection"), kind != .retrieval {
+            section.problem("projection", "means nothing for a \(kind.rawValue) task")
+        }
+        section.finish()
+        return head
+    }
+
+    // MARK: Training
+
+    private func train(_ section: PlanSection) -> TrainPlan {
+        var train = TrainPlan()
+        guard let section = section.section("train") else { return train }
+        train.epochs = section.integer("epochs", default: train.epochs, in: 1...1_000_000)
+        train.batchSize = section.integer("batch_size", default: train.batchSize, in: 1...1_000_000)
+        train.learningRate = section.number("learning_rate", default: train.learningRate, in: 0...1_000)
+        train.weightDecay = section.number("weight_decay", default: train.weightDecay, in: 0...1_000)
+        train.warmup = section.number("warmup", default: train.warmup, in: 0...1)
+        train.patience = section.integer("patience", default: train.patience, in: 1...1_000_000)
+        train.optimizer = section.choice("optimizer", default: train.optimizer)
+        train.seed = seed(section)
+        train.precision = section.choice("precision", default: train.precision)
+        section.finish()
+        return train
+    }
+
+    // MARK: Common values
+
+    private func seed(_ section: PlanSection) -> UInt64 {
+        UInt64(section.integer("seed", default: Int(PlanDefaults.seed), in: 0...Int.max))
+    }
+
+    private func existingPath(_ key: String, in section: PlanSection, required: Bool) -> URL? {
+        guard let text = section.text(key, required: required) else { return nil }
+        let expanded = text.hasPrefix("~/") ? NSString(string: text).expandingTildeInPath : text
+        let url = (expanded.hasPrefix("/") ? URL(fileURLWithPath: expanded) : folder.appendingPathComponent(expanded))
+            .standardizedFileURL
+        if !FileManager.default.fileExists(atPath: url.path) {
+            section.problem(key, "there is no file or folder '\(url.path)'")
+        }
+        return url
+    }
+
+    /// Names become folders in the bundle.
+    private func checkName(_ name: String, of section: PlanSection, key: String) {
+        let allowed = name.unicodeScalars.allSatisfy {
+            CharacterSet.alphanumerics.contains($0) || "_-. ".unicodeScalars.contains($0)
+        }
+        if !allowed || name.hasPrefix(".") || name.hasPrefix(" ") || name.hasSuffix(" ") || name.utf8.count > 100 {
+            section.problem(key, "the name '\(name)' cannot name a folder; use letters, digits, '-', '_' and '.'")
+        }
+    }
+}

@@ -1,0 +1,231 @@
+import Foundation
+import PandoData
+
+/// What to train: a backbone, data, tasks and a schedule, as a YAML file says it.
+///
+/// Reading is in `Plan+Reading.swift`, every default in `PlanDefaults.swift`.
+public struct Plan: Sendable, Hashable, Codable {
+    public var name: String
+    public var backbone: BackbonePlan
+    /// The backbone of texts; only tasks of kind `retrieval` use it.
+    public var textBackbone: TextBackbonePlan
+    public var data: DataPlan
+    /// In the order of the file. Names are unique.
+    public var tasks: [TaskPlan]
+    public var train: TrainPlan
+
+    public init(
+        name: String, backbone: BackbonePlan = BackbonePlan(), textBackbone: TextBackbonePlan = TextBackbonePlan(),
+        data: DataPlan, tasks: [TaskPlan], train: TrainPlan = TrainPlan()
+    ) {
+        self.name = name
+        self.backbone = backbone
+        self.textBackbone = textBackbone
+        self.data = data
+        self.tasks = tasks
+        self.train = train
+    }
+
+    /// Whether any task reads texts, and the text backbone is needed.
+    public var readsTexts: Bool { tasks.contains { $0.kind == .retrieval } }
+}
+
+/// Which image backbone, and where its weights are.
+public struct BackbonePlan: Sendable, Hashable, Codable {
+    public enum Name: String, Sendable, Codable, CaseIterable {
+        case mobileNetV2 = "mobilenet_v2"
+        case efficientNetLite0 = "efficientnet_lite0"
+    }
+    public var name: Name
+    /// A weight file (`.pth` or `.safetensors`); `nil` for the ones the set-up fetched.
+    public var weights: URL?
+
+    public init(name: Name = PlanDefaults.backbone, weights: URL? = nil) {
+        self.name = name
+        self.weights = weights
+    }
+}
+
+/// Which text backbone, and where its folder is.
+public struct TextBackbonePlan: Sendable, Hashable, Codable {
+    public enum Name: String, Sendable, Codable, CaseIterable { case miniLM = "all-MiniLM-L6-v2" }
+    public var name: Name
+    /// A Hugging Face folder (`config.json`, `tokenizer.json`, `model.safetensors`); `nil` for the one the set-up
+    /// fetched.
+    public var weights: URL?
+
+    public init(name: Name = PlanDefaults.textBackbone, weights: URL? = nil) {
+        self.name = name
+        self.weights = weights
+    }
+}
+
+/// Where examples come from.
+public struct DataPlan: Sendable, Hashable, Codable {
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+        case clipart, scenes
+        case imageFolder = "imagefolder"
+        case csv, jsonl
+
+        /// Whether the data set is read from a path that the plan must name.
+        public var needsPath: Bool {
+            switch self {
+            case .clipart, .scenes: false
+            case .imageFolder, .csv, .jsonl: true
+            }
+        }
+        /// Whether columns are declared by the plan; the others know theirs.
+        public var declaresColumns: Bool { self == .csv || self == .jsonl }
+    }
+
+    public var kind: Kind
+    /// The folder or manifest.
+    public var path: URL?
+    /// The manifest's column of image paths.
+    public var imageColumn: String
+    /// The manifest's column of `train`, `validation` or `test`; `nil`: a hash of the image path decides.
+    public var splitColumn: String?
+    /// The manifest's task columns.
+    public var columns: [String: LabelKind]
+    /// Between the classes of a CSV cell.
+    public var separator: String
+    /// At most so many examples; `nil` for all.
+    public var limit: Int?
+    /// For generated data and for choosing under `limit`.
+    public var seed: UInt64
+
+    public init(
+        kind: Kind, path: URL? = nil, imageColumn: String = PlanDefaults.imageColumn, splitColumn: String? = nil,
+        columns: [String: LabelKind] = [:], separator: String = PlanDefaults.separator, limit: Int? = nil,
+        seed: UInt64 = PlanDefaults.seed
+    ) {
+        self.kind = kind
+        self.path = path
+        self.imageColumn = imageColumn
+        self.splitColumn = splitColumn
+        self.columns = columns
+        self.separator = separator
+        self.limit = limit
+        self.seed = seed
+    }
+}
+
+/// What a task predicts.
+public enum TaskKind: String, Sendable, Codable, CaseIterable {
+    /// One class of several.
+    case classification
+    /// Any number of labels.
+    case multilabel
+    /// A number.
+    case regression
+    /// Which image belongs to a text, and which text to an image.
+    case retrieval
+}
+
+/// One task of a plan.
+public struct TaskPlan: Sendable, Hashable, Codable {
+    public enum ClassWeights: String, Sendable, Codable, CaseIterable {
+        case none
+        /// Each class weighs as the inverse of how often it occurs in training, on average 1.
+        case balanced
+    }
+
+    public var name: String
+    public var kind: TaskKind
+    /// The data's column that holds the labels.
+    public var column: String
+    public var head: HeadPlan
+    public var classWeights: ClassWeights
+    /// How much of the target goes evenly to all classes (classification).
+    public var labelSmoothing: Double
+    /// The focal loss's exponent (multilabel); 0 is plain binary cross entropy.
+    public var focalGamma: Double
+    /// What the task's loss is multiplied by.
+    public var weight: Double
+    /// Labels on fewer training examples are left out; `nil` refuses labels too rare to be learned and measured.
+    public var minimumCount: Int?
+
+    public init(
+        name: String, kind: TaskKind, column: String? = nil, head: HeadPlan = HeadPlan(),
+        classWeights: ClassWeights = .none, labelSmoothing: Double = 0, focalGamma: Double = 0, weight: Double = 1,
+        minimumCount: Int? = nil
+    ) {
+        self.name = name
+        self.kind = kind
+        self.column = column ?? name
+        self.head = head
+        self.classWeights = classWeights
+        self.labelSmoothing = labelSmoothing
+        self.focalGamma = focalGamma
+        self.weight = weight
+        self.minimumCount = minimumCount
+    }
+}
+
+/// The trainable part that turns features into a task's predictions.
+public struct HeadPlan: Sendable, Hashable, Codable {
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+        /// One linear layer, started from the closed-form ridge solution.
+        case linear
+        /// One hidden layer beside a linear path that stays the closed-form ridge solution.
+        case mlp
+    }
+    public var kind: Kind
+    /// Size of the hidden layer (mlp).
+    public var hidden: Int
+    /// Share of features put to zero at each training step.
+    public var dropout: Double
+    /// Size of the space that images and texts meet in (retrieval).
+    public var projection: Int
+
+    public init(
+        kind: Kind = PlanDefaults.head, hidden: Int = PlanDefaults.hidden, dropout: Double = PlanDefaults.dropout,
+        projection: Int = PlanDefaults.projection
+    ) {
+        self.kind = kind
+        self.hidden = hidden
+        self.dropout = dropout
+        self.projection = projection
+    }
+}
+
+/// How to train.
+public struct TrainPlan: Sendable, Hashable, Codable {
+    public enum Optimizer: String, Sendable, Codable, CaseIterable { case adamw, sgd }
+    public enum Precision: String, Sendable, Codable, CaseIterable {
+        /// bfloat16 where the processor has it natively.
+        case auto
+        case float32, bfloat16
+    }
+
+    /// Passes over the training examples, at most.
+    public var epochs: Int
+    public var batchSize: Int
+    public var learningRate: Double
+    public var weightDecay: Double
+    /// Share of all steps during which the learning rate rises from 0.
+    public var warmup: Double
+    /// Epochs without a better validation metric before a task stops.
+    public var patience: Int
+    public var optimizer: Optimizer
+    public var seed: UInt64
+    /// Of the backbone's pass; heads train in float32.
+    public var precision: Precision
+
+    public init(
+        epochs: Int = PlanDefaults.epochs, batchSize: Int = PlanDefaults.batchSize,
+        learningRate: Double = PlanDefaults.learningRate, weightDecay: Double = PlanDefaults.weightDecay,
+        warmup: Double = PlanDefaults.warmup, patience: Int = PlanDefaults.patience,
+        optimizer: Optimizer = .adamw, seed: UInt64 = PlanDefaults.seed, precision: Precision = .auto
+    ) {
+        self.epochs = epochs
+        self.batchSize = batchSize
+        self.learningRate = learningRate
+        self.weightDecay = weightDecay
+        self.warmup = warmup
+        self.patience = patience
+        self.optimizer = optimizer
+        self.seed = seed
+        self.precision = precision
+    }
+}

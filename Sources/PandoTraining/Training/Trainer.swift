@@ -1,0 +1,147 @@
+import Foundation
+import PandoBranches
+import PandoData
+import PandoNN
+import PandoTensor
+import Synchronization
+
+/// What training leaves of one task.
+public struct TrainedTask: Sendable {
+    public let data: TaskData
+    /// The head that did best on validation.
+    public let head: TaskHead
+    /// The epoch it is from; 0 is the closed-form start.
+    public let bestEpoch: Int
+    /// Epochs trained in all.
+    public let epochs: Int
+}
+
+/// Trains the heads of several tasks on stored features.
+///
+/// Every epoch each unfinished task passes once over its own training examples, several tasks at a time on as many
+/// threads; then it is measured on validation. A checkpoint, if asked for, is written every few seconds and when
+/// training is interrupted or fails, always of whole epochs; training on from it gives, bit for bit, what an
+/// unbroken run gives.
+public struct Trainer: Sendable {
+    private var tasks: [TaskTrainer]
+    private let fingerprint: String
+    /// Seconds between checkpoints.
+    private let checkpointInterval: Double
+
+    /// How a call of `run` ended.
+    public enum Ending: Sendable, Hashable { case finished, interrupted }
+
+    /// Prepares the tasks: statistics and closed-form solutions, several tasks at a time.
+    ///
+    /// - Parameters:
+    ///   - features: row `i` belongs to example `i` of the data set.
+    ///   - texts: by task, row `i` belongs to `TaskData.texts[i]`.
+    public init(
+        _ plan: TrainPlan, tasks: [TaskData], features: any FeatureSource, texts: [String: any FeatureSource] = [:],
+        checkpointInterval: Double = 10
+    ) throws {
+        Self.check(tasks, features, texts)
+        self.tasks = try mapConcurrently(count: tasks.count) { index in
+            TaskTrainer(tasks[index], plan: plan, features: features, texts: texts[tasks[index].name])
+        }
+        fingerprint = TrainingCheckpoint.fingerprint(plan, tasks, features)
+        self.checkpointInterval = checkpointInterval
+    }
+
+    /// Goes on from a checkpoint.
+    /// - Throws: `TrainingError.unusableCheckpoint` if it was made with another plan or other data.
+    public init(
+        resuming checkpoint: URL, _ plan: TrainPlan, tasks: [TaskData], features: any FeatureSource,
+        texts: [String: any FeatureSource] = [:], checkpointInterval: Double = 10
+    ) throws(TrainingError) {
+        Self.check(tasks, features, texts)
+        fingerprint = TrainingCheckpoint.fingerprint(plan, tasks, features)
+        let stored = try TrainingCheckpoint(reading: checkpoint, expecting: fingerprint)
+        self.tasks = []
+        for data in tasks {
+            self.tasks.append(try stored.trainer(for: data, plan: plan, features: features, texts: texts[data.name]))
+        }
+        self.checkpointInterval = checkpointInterval
+    }
+
+    private static func check(_ tasks: [TaskData], _ features: any FeatureSource, _ texts: [String: any FeatureSource]) {
+        for task in tasks {
+            for examples in task.examples.values {
+                require(
+                    examples.rows.allSatisfy { (0..<features.rowCount).contains($0) },
+                    "Trainer: task \(task.name) has rows outside the \(features.rowCount) rows of the features")
+            }
+            require(
+                task.plan.kind != .retrieval || texts[task.name]?.rowCount == task.texts.count,
+                "Trainer: task \(task.name) has \(task.texts.count) texts and \(texts[task.name]?.rowCount ?? 0) rows of text features"
+            )
+        }
+    }
+
+    /// Epochs that all tasks together have done.
+    public var epochsDone: Int { tasks.reduce(0) { $0 + $1.epoch } }
+
+    /// The reports of epoch 0: how good the closed-form starts are.
+    public var startReports: [EpochReport] { tasks.map { $0.startReport() } }
+
+    /// Trains until every task is done, or until `cancellation` is set.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: where the state goes; `nil` keeps none.
+    ///   - report: called after each task's epoch, from several threads, one at a time.
+    /// - Throws: `TrainingError.notFinite`, or a `FileError` of the checkpoint. The heads of the last good epoch stay.
+    public mutating func run(
+        checkpoint: URL? = nil, cancellation: CancellationFlag? = nil, report: @Sendable (EpochReport) -> Void = { _ in }
+    ) throws -> Ending {
+        var savedAt = Date()
+        do {
+            while tasks.contains(where: { !$0.isDone }) {
+                if cancellation?.isCancelled == true {
+                    try save(to: checkpoint)
+                    return .interrupted
+                }
+                try trainEpoch(cancellation, report)
+                if Date().timeIntervalSince(savedAt) >= checkpointInterval {
+                    try save(to: checkpoint)
+                    savedAt = Date()
+                }
+            }
+        } catch let error as TrainingError {
+            try save(to: checkpoint)
+            throw error
+        }
+        return .finished
+    }
+
+    /// The best heads so far.
+    public var trained: [TrainedTask] {
+        tasks.map { TrainedTask(data: $0.data, head: $0.best.head, bestEpoch: $0.best.epoch, epochs: $0.epoch) }
+    }
+
+    /// One epoch of every unfinished task. A task that fails or is cancelled stays as it was before.
+    private mutating func trainEpoch(_ cancellation: CancellationFlag?, _ report: @Sendable (EpochReport) -> Void) throws {
+        let active = tasks.indices.filter { !tasks[$0].isDone }
+        let before = tasks
+        let results = Mutex<[Int: TaskTrainer]>([:])
+        let failure = Mutex<(place: Int, error: TrainingError)?>(nil)
+        try forEachConcurrently(count: active.count) { place, _ in
+            var task = before[active[place]]
+            do throws(TrainingError) {
+                guard let done = try task.trainEpoch(cancellation: cancellation) else { return }
+                results.withLock {
+                    $0[active[place]] = task
+                    report(done)
+                }
+            } catch {
+                failure.withLock { known in if known.map({ place < $0.place }) ?? true { known = (place, error) } }
+            }
+        }
+        results.withLock { for (index, task) in $0 { tasks[index] = task } }
+        if let failure = failure.withLock({ $0 }) { throw failure.error }
+    }
+
+    private func save(to checkpoint: URL?) throws {
+        guard let checkpoint else { return }
+        try TrainingCheckpoint(of: tasks, fingerprint: fingerprint).write(to: checkpoint)
+    }
+}

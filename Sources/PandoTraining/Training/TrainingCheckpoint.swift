@@ -1,0 +1,133 @@
+import Crypto
+import Foundation
+import PandoBranches
+import PandoData
+import PandoNN
+import PandoTensor
+
+/// The whole state of a training run in one safetensors file: heads, best heads and optimizers as tensors, counters
+/// and random generators as notes.
+struct TrainingCheckpoint: Sendable {
+    /// What cannot be a tensor.
+    private struct Notes: Codable {
+        var epoch, step: Int
+        var bestEpoch: Int
+        /// The bits of the score, so that nothing is lost in decimals.
+        var bestScore: UInt64
+        var isDone: Bool
+        var generator: SeededGenerator
+    }
+
+    private static let format = "pando-training-checkpoint-1"
+    private var tensors: [String: Tensor] = [:]
+    private var notes: [String: Notes] = [:]
+    private var fingerprint: String
+    private var path = ""
+
+    /// What a checkpoint must have been made with to be resumed: the schedule, the tasks and their examples.
+    static func fingerprint(_ plan: TrainPlan, _ tasks: [TaskData], _ features: any FeatureSource) -> String {
+        var hash = SHA256()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        func add(_ value: some Encodable) {
+            // Plans and label maps hold only texts and finite numbers, which always encode.
+            guard let data = try? encoder.encode(value) else { stop("fingerprint: \(value) does not encode") }
+            hash.update(data: data)
+        }
+        add(plan)
+        add([features.rowCount, features.featureCount])
+        for task in tasks {
+            add(task.plan)
+            add(task.labels)
+            add(task.texts)
+            for split in task.examples.keys.sorted(by: { $0.rawValue < $1.rawValue }) {
+                let examples = task.examples(in: split)
+                add(split)
+                add(examples.rows)
+                switch examples.targets {
+                case .classes(let values), .texts(let values): add(values)
+                case .labels(let values, _): add(values)
+                case .numbers(let values): add(values.map(\.bitPattern))
+                }
+            }
+        }
+        return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    }
+
+    // MARK: Writing
+
+    init(of tasks: [TaskTrainer], fingerprint: String) {
+        self.fingerprint = fingerprint
+        for task in tasks {
+            let name = task.data.name
+            for part in [("head", task.head), ("best", task.best.head)] {
+                for (key, tensor, _) in part.1.namedTensors { tensors["\(name)/\(part.0)/\(key)"] = tensor }
+            }
+            for (key, tensor) in task.optimizer.state { tensors["\(name)/optimizer/\(key)"] = tensor }
+            notes[name] = Notes(
+                epoch: task.epoch, step: task.step, bestEpoch: task.best.epoch, bestScore: task.best.score.bitPattern,
+                isDone: task.isDone, generator: task.generator)
+        }
+    }
+
+    /// Writes the file whole or not at all.
+    func write(to url: URL) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let text = String(decoding: try encoder.encode(notes), as: UTF8.self)
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try SafetensorsFile.write(
+            tensors, metadata: ["format": Self.format, "fingerprint": fingerprint, "tasks": text], to: url)
+    }
+
+    // MARK: Reading
+
+    init(reading url: URL, expecting fingerprint: String) throws(TrainingError) {
+        self.fingerprint = fingerprint
+        path = url.path
+        func unusable(_ reason: String) -> TrainingError { .unusableCheckpoint(path: url.path, reason: reason) }
+        let file: SafetensorsFile
+        do { file = try SafetensorsFile(url) } catch { throw unusable("\(error)") }
+        guard file.metadata["format"] == Self.format else {
+            throw unusable("it is not a training checkpoint of this version (\(file.metadata["format"] ?? "no format"))")
+        }
+        guard file.metadata["fingerprint"] == fingerprint else {
+            throw unusable("the plan or the data has changed since; train anew, or bring the old ones back")
+        }
+        do {
+            notes = try JSONDecoder().decode([String: Notes].self, from: Data((file.metadata["tasks"] ?? "").utf8))
+        } catch { throw unusable("its notes are damaged: \(error)") }
+        tensors = file.tensors.dictionary
+    }
+
+    /// A task as it was when the checkpoint was written.
+    func trainer(
+        for data: TaskData, plan: TrainPlan, features: any FeatureSource, texts: (any FeatureSource)?
+    ) throws(TrainingError) -> TaskTrainer {
+        guard let notes = notes[data.name] else {
+            throw .unusableCheckpoint(path: path, reason: "there is nothing about task '\(data.name)'")
+        }
+        var head = TaskHead(
+            untrained: data, featureCount: features.featureCount, textFeatureCount: texts?.featureCount ?? 0)
+        var best = head
+        do {
+            try head.load(part("\(data.name)/head/"), from: path)
+            try best.load(part("\(data.name)/best/"), from: path)
+        } catch { throw .unusableCheckpoint(path: path, reason: "\(error)") }
+        var trainer = TaskTrainer(
+            data, plan: plan, features: features, texts: texts, head: head, generator: notes.generator)
+        trainer.optimizer.state = part("\(data.name)/optimizer/")
+        trainer.epoch = notes.epoch
+        trainer.step = notes.step
+        trainer.best = .init(head: best, epoch: notes.bestEpoch, score: Double(bitPattern: notes.bestScore))
+        trainer.isDone = notes.isDone
+        return trainer
+    }
+
+    /// The tensors whose names begin with `prefix`, without it.
+    private func part(_ prefix: String) -> [String: Tensor] {
+        tensors.reduce(into: [:]) { result, entry in
+            if entry.key.hasPrefix(prefix) { result[String(entry.key.dropFirst(prefix.count))] = entry.value }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/// Why training stopped before its end.
+public enum TrainingError: Error, Sendable, CustomStringConvertible {
+    /// A task's loss, weight or feature is not a number; `culprit` says which.
+    case notFinite(task: String, epoch: Int, culprit: String)
+    /// The checkpoint does not belong to this plan and data, or cannot be read.
+    case unusableCheckpoint(path: String, reason: String)
+
+    public var description: String {
+        switch self {
+        case .notFinite(let task, let epoch, let culprit):
+            "task '\(task)', epoch \(epoch): \(culprit). The best head so far is kept; "
+                + "lower train.learning_rate, or look at the data"
+        case .unusableCheckpoint(let path, let reason):
+            "the checkpoint \(path) cannot be resumed: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import Foundation
+import Testing
+
+@testable import PandoTraining
+
+@Suite struct PlanTests {
+    private func read(_ yaml: String, folder: URL = FileManager.default.temporaryDirectory) throws(PlanError) -> Plan {
+        try Plan(yaml: yaml, file: "test.yaml", folder: folder)
+    }
+
+    private func problems(of yaml: String) -> [PlanError.Problem] {
+        do {
+            _ = try read(yaml)
+            Issue.record("the plan was taken")
+            return []
+        } catch { return error.problems }
+    }
+
+    private let smallest = """
+        name: small
+        data: {kind: clipart}
+        tasks:
+          category: {kind: classification}
+        """
+
+    @Test func `the smallest plan gets every default`() throws {
+        let plan = try read(smallest)
+        #expect(plan.name == "small")
+        #expect(plan.backbone == BackbonePlan(name: .mobileNetV2))
+        #expect(plan.data == DataPlan(kind: .clipart))
+        #expect(plan.tasks == [TaskPlan(name: "category", kind: .classification)])
+        #expect(plan.tasks[0].column == "category")
+        #expect(plan.train == TrainPlan())
+        #expect(!plan.readsTexts)
+    }
+
+    @Test func `a full plan keeps every value and the order of its tasks`() throws {
+        let plan = try read(
+            """
+            name: full
+            backbone: efficientnet_lite0
+            text_backbone: all-MiniLM-L6-v2
+            data: {kind: scenes, limit: 500, seed: 3}
+            tasks:
+              title: {kind: retrieval, column: caption, head: {kind: mlp, hidden: 32, dropout: 0.5, projection: 64}, weight: 0.5}
+              shape: {kind: classification, class_weights: balanced, label_smoothing: 0.1, head: mlp}
+              colors: {kind: multilabel, column: colours, focal_gamma: 2, minimum_count: 4}
+              count: {kind: regression, head: linear}
+            train: {epochs: 3, batch_size: 16, learning_rate: 2e-3, weight_decay: 0, warmup: 0.1, patience: 2,
+                    optimizer: sgd, seed: 9, precision: float32}
+            """)
+        #expect(plan.backbone.name == .efficientNetLite0)
+        #expect(plan.data == DataPlan(kind: .scenes, limit: 500, seed: 3))
+        #expect(
+            plan.tasks == [
+                TaskPlan(
+                    name: "title", kind: .retrieval, column: "caption",
+                    head: HeadPlan(kind: .mlp, hidden: 32, dropout: 0.5, projection: 64), weight: 0.5),
+                TaskPlan(
+                    name: "shape", kind: .classification, head: HeadPlan(kind: .mlp), classWeights: .balanced,
+                    labelSmoothing: 0.1),
+                TaskPlan(name: "colors", kind: .multilabel, column: "colours", focalGamma: 2, minimumCount: 4),
+                TaskPlan(name: "count", kind: .regression),
+            ])
+        #expect(
+            plan.train
+                == TrainPlan(
+                    epochs: 3, batchSize: 16, learningRate: 2e-3, weightDecay: 0, warmup: 0.1, patience: 2,
+                    optimizer: .sgd, seed: 9, precision: .float32))
+        #expect(plan.readsTexts)
+    }
+
+    @Test func `an unknown key is refused with its path, its line and the near miss`() {
+        let found = problems(
+            of: """
+                name: x
+                data: {kind: clipart}
+                tasks:
+                  tags:
+                    kind: multilabel
+                    haed: linear
+                """)
+        #expect(found.count == 1)
+        #expect(found.first?.path == "tasks.tags.haed")
+        #expect(found.first?.line == 6)
+        #expect(found.first?.message == "unknown key; did you mean 'head'?")
+    }
+
+    @Test func `all problems are reported at once, in the order of the file`() {
+        let found = problems(
+            of: """
+                name: [1]
+                backbone: mobilenet_v3
+                data: {kind: clipart, limit: -1, columns: {a: number}}
+                tasks:
+                  tags: {kind: multilable}
+                  title: {kind: retrieval, head: {kind: transformer}, class_weights: balanced}
+                train: {epochs: many, learning_rate: .nan, batch_size: "64", weight_decay: -0.1, speed: 3}
+                """)
+        #expect(
+            found.map(\.path).sorted() == [
+                "backbone", "data.columns", "data.limit", "name", "tasks.tags.kind", "tasks.title.class_weights",
+                "tasks.title.head.kind", "train.batch_size", "train.epochs", "train.learning_rate", "train.speed",
+                "train.weight_decay",
+            ])
+        #expect(found.map { $0.line ?? 0 } == found.map { $0.line ?? 0 }.sorted())
+        let text = PlanError(file: "test.yaml", problems: found).description
+        #expect(text.contains("'mobilenet_v3' is not known; did you mean 'mobilenet_v2'?"))
+        #expect(text.contains("'multilable' is not known; did you mean 'multilabel'?"))
+        #expect(text.contains("'transformer' is not known; expected linear or mlp"))
+        #expect(text.contains("train.learning_rate: expected a number from 0.0 to 1000.0, found .nan"))
+        #expect(text.contains("train.batch_size: expected a whole number, found '64'"))
+    }
+
+    @Test func `two tasks of one name are refused`() {
+        let found = problems(of: smallest + "\n  category: {kind: multilabel}")
+        #expect(found.count == 1)
+        #expect(found.first?.message.contains("'category' stands twice") == true)
+        #expect(found.first?.line != nil)
+    }
+
+    @Test func `what is missing is named`() {
+        #expect(problems(of: "").map(\.message) == ["the plan is empty; it needs name, data and tasks"])
+        #expect(
+            problems(of: "backbone: mobilenet_v2").map(\.message).sorted() == [
+                "'data' is missing", "'name' is missing", "'tasks' is missing",
+            ])
+        #expect(problems(of: "name: x\ndata: {kind: csv}\ntasks: {a: {kind: regression}}").count == 2)
+        #expect(problems(of: "name: x\ndata: {kind: clipart}\ntasks: {}").map(\.path) == ["tasks"])
+        #expect(problems(of: "name: x\ndata: {kind: clipart}\ntasks: {a: {}}").map(\.message) == ["'kind' is missing"])
+        #expect(problems(of: "name: x\ndata: {kind: clipart}\ntasks:\n").map(\.path) == ["tasks"])
+    }
+
+    @Test func `broken YAML is refused with its line`() {
+        let found = problems(of: "name: x\ntasks: [1, 2\ndata: }")
+        #expect(found.count == 1)
+        #expect(found.first?.line != nil)
+        #expect(found.first?.message.hasPrefix("not valid YAML") == true)
+    }
+
+    @Test func `a missing plan file and a missing data file are refused by name`() throws {
+        let folder = try TemporaryFolder()
+        let nowhere = folder.url.appendingPathComponent("nowhere.yaml")
+        #expect(throws: PlanError.self) { try Plan(contentsOf: nowhere) }
+        let plan = folder.url.appendingPathComponent("plan.yaml")
+        try Data("name: x\ndata: {kind: csv, path: photos.csv, columns: {a: number}}\ntasks: {a: {kind: regression}}".utf8)
+            .write(to: plan)
+        do {
+            _ = try Plan(contentsOf: plan)
+            Issue.record("the plan was taken")
+        } catch {
+            #expect(error.description.contains("there is no file or folder '\(folder.url.path)/photos.csv'"))
+        }
+        try Data("image,a\n".utf8).write(to: folder.url.appendingPathComponent("photos.csv"))
+        #expect(try Plan(contentsOf: plan).data.path?.path == folder.url.appendingPathComponent("photos.csv").path)
+    }
+
+    @Test(arguments: ["../up", "a/b", ".hidden", "tab\there"])
+    func `a task name that cannot name a folder is refused`(name: String) {
+        let found = problems(of: "name: x\ndata: {kind: clipart}\ntasks: {\"\(name.replacing("\t", with: "\\t"))\": {kind: regression}}")
+        #expect(found.first?.message.contains("cannot name a folder") == true)
+    }
+
+    @Test func `options that mean nothing for a kind are refused`() {
+        let found = problems(
+            of: """
+                name: x
+                data: {kind: clipart}
+                tasks:
+                  a: {kind: regression, label_smoothing: 0.1, focal_gamma: 1}
+                  b: {kind: classification, head: {kind: linear, hidden: 3, projection: 4}}
+                """)
+        #expect(
+            found.map(\.path) == ["tasks.a.label_smoothing", "tasks.a.focal_gamma", "tasks.b.head.hidden", "tasks.b.head.projection"])
+    }
+
+    @Test(arguments: ["clipart", "scenes", "csv"])
+    func `the examples are valid plans`(name: String) throws {
+        let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Examples").standardizedFileURL
+        let text = try String(contentsOf: examples.appendingPathComponent("\(name).yaml"), encoding: .utf8)
+        // The template names a manifest that its reader is to bring.
+        let folder = try TemporaryFolder()
+        try Data().write(to: folder.url.appendingPathComponent("photos.csv"))
+        let plan = try Plan(yaml: text, file: "\(name).yaml", folder: folder.url)
+        #expect(plan.name == (name == "csv" ? "mine" : name))
+        #expect(plan.tasks.count >= 3)
+    }
+}
+
+/// A folder for one test, removed with it.
+final class TemporaryFolder {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appendingPathComponent("pando-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        do { try FileManager.default.removeItem(at: url) } catch { Issue.record("\(error)") }
+    }
+}
