@@ -69,8 +69,8 @@ let package = Package(
             name: "PandoNNTests", dependencies: ["PandoNN", "PandoTestSupport"], swiftSettings: strict,
             linkerSettings: runPath),
         .testTarget(
-            name: "PandoDataTests", dependencies: ["PandoData", "PandoTestSupport"],
-            swiftSettings: strict, linkerSettings: runPath),
+            name: "PandoDataTests", dependencies: ["PandoData", "PandoTensor", "PandoTestSupport"],
+            exclude: ["Fixtures"], swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"], exclude: ["Golden"],
             swiftSettings: strict, linkerSettings: runPath),

@@ -19,14 +19,34 @@ static pthread_once_t started = PTHREAD_ONCE_INIT;
 static int start_result = -1;
 static char start_message[CI_MESSAGE_CAPACITY];
 
-/// Copies libvips's error text, first line, and empties its buffer.
+/// The latest warning: of some faults of PNG files libvips says no more.
+static char warning[CI_MESSAGE_CAPACITY];
+static pthread_mutex_t warning_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/// Keeps a warning instead of printing it: most are about harmless oddities (a colour profile that does not fit).
+static void keep_warning(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer data) {
+    pthread_mutex_lock(&warning_lock);
+    g_strlcpy(warning, text, sizeof warning);
+    pthread_mutex_unlock(&warning_lock);
+}
+
+/// Forgets earlier errors, before what is repeated.
+static void clear_messages(void) {
+    vips_error_clear();
+    pthread_mutex_lock(&warning_lock);
+    warning[0] = 0;
+    pthread_mutex_unlock(&warning_lock);
+}
+
+/// Copies the first line of libvips's error text, or else of its latest warning, and empties its buffer.
 static void take_message(char *message) {
     g_strlcpy(message, vips_error_buffer(), CI_MESSAGE_CAPACITY);
+    pthread_mutex_lock(&warning_lock);
+    if (!message[0]) g_strlcpy(message, warning, CI_MESSAGE_CAPACITY);
+    pthread_mutex_unlock(&warning_lock);
     message[strcspn(message, "\n")] = 0;
     vips_error_clear();
 }
-
-static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer data) {}
 
 static void start(void) {
     pthread_rwlockattr_t attributes;
@@ -35,8 +55,7 @@ static void start(void) {
     pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&decoding, &attributes);
     pthread_rwlockattr_destroy(&attributes);
-    // libvips warns on stderr about harmless oddities of files (a colour profile that does not fit).
-    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG, ignore_log, NULL);
+    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, keep_warning, NULL);
     if (VIPS_INIT("pando")) {
         take_message(start_message);
         return;
@@ -121,7 +140,7 @@ ci_image *ci_open_file(const char *path, ci_header *header, ci_status *status, c
     pthread_rwlock_unlock(&decoding);
     if (!image->opened) {
         pthread_rwlock_wrlock(&decoding);
-        vips_error_clear();
+        clear_messages();
         image->opened = open_rows(image, 1, status);
         if (!image->opened) take_message(message);
         pthread_rwlock_unlock(&decoding);
@@ -287,7 +306,7 @@ ci_status ci_render(ci_image *image, const ci_geometry *geometry, uint8_t *pixel
     pthread_rwlock_unlock(&decoding);
     if (!failed) return CI_OK;
     pthread_rwlock_wrlock(&decoding);
-    vips_error_clear();
+    clear_messages();
     failed = render(image, geometry, pixels);
     if (failed) take_message(message);
     pthread_rwlock_unlock(&decoding);
@@ -301,7 +320,7 @@ int ci_encode_png(
     ci_image image = {.pixels = pixels, .width = width, .height = height};
     ci_status status;
     pthread_rwlock_wrlock(&decoding);
-    vips_error_clear();
+    clear_messages();
     VipsImage *source = open_rows(&image, 1, &status);
     void *buffer = NULL;
     int failed = !source || vips_pngsave_buffer(source, &buffer, count, NULL);
@@ -317,7 +336,7 @@ int ci_draw_text(const char *text, const char *font, uint8_t **mask, int *width,
     VipsImage *image = NULL;
     size_t count;
     pthread_rwlock_wrlock(&decoding);
-    vips_error_clear();
+    clear_messages();
     int failed = vips_text(&image, escaped, "font", font, "dpi", 96, NULL);
     if (!failed) {
         *width = image->Xsize;

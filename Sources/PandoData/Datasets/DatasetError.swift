@@ -51,22 +51,3 @@ struct ProblemList {
         if !problems.isEmpty { throw DatasetError(problems) }
     }
 }
-
-/// The known word nearest to a mistyped one, if one is near: at most a third of its letters differ.
-package func nearMiss(to word: String, among known: some Sequence<String>) -> String? {
-    func distance(_ first: [Character], _ second: [Character]) -> Int {
-        var row = Array(0...second.count)
-        for (i, left) in first.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, right) in second.enumerated() {
-                (diagonal, row[j + 1]) = (row[j + 1], min(diagonal + (left == right ? 0 : 1), row[j] + 1, row[j + 1] + 1))
-            }
-        }
-        return row[second.count]
-    }
-    let letters = Array(word.lowercased())
-    return known.map { (word: $0, distance: distance(letters, Array($0.lowercased()))) }
-        .filter { $0.distance <= max(1, $0.word.count / 3) }
-        .min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
-}

@@ -1,4 +1,5 @@
 import Foundation
+import PandoTensor
 
 /// Which column of a manifest is what.
 struct ManifestRoles {
@@ -53,21 +54,25 @@ struct ManifestTable {
         rows = csv.rows.map { row in
             ManifestRow(
                 line: row.line, isCSV: true,
-                values: Dictionary(zip(csv.header, row.fields.map(JSONValue.string)), uniquingKeysWith: { $1 }))
+                values: Dictionary(zip(csv.header, row.fields.map(JSON.string)), uniquingKeysWith: { $1 }))
         }
     }
 
     init(jsonLines data: Data, problems: inout ProblemList) {
-        let decoder = JSONDecoder()
         var seen: Set<String> = []
         for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) { continue }
             do {
-                let values = try decoder.decode([String: JSONValue].self, from: Data(line))
-                for column in values.keys.sorted() where seen.insert(column).inserted { columns.append(column) }
+                let value = try line.withUnsafeBytes { try JSON(parsing: $0) }
+                guard let members = value.members else {
+                    problems.add("expected an object, found \(value.kind)", line: index + 1)
+                    continue
+                }
+                for member in members where seen.insert(member.key).inserted { columns.append(member.key) }
+                let values = Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
                 rows.append(ManifestRow(line: index + 1, isCSV: false, values: values))
             } catch {
-                problems.add("expected one JSON object on the line (\(error.jsonSentence))", line: index + 1)
+                problems.add("not a JSON object: \(error) of the line", line: index + 1)
             }
         }
     }
@@ -82,7 +87,7 @@ struct ManifestTable {
         for row in rows {
             switch row.values[column] {
             case .null, nil: continue
-            case .number: numbers += 1
+            case .integer, .number: numbers += 1
             case .array: lists += 1
             case .string(let text):
                 if text.isEmpty && row.isCSV { continue }
@@ -95,10 +100,10 @@ struct ManifestTable {
                 }
                 distinct.insert(text)
                 if text.contains(" ") { hasSpace = true }
-            case .bool, .object:
+            case .bool(_), .object(_):
                 problems.add(
-                    "the column `\(column)` holds \(row.values[column]!.typeName), which no task reads; name the columns to read",
-                    line: row.line)
+                    "the column `\(column)` holds \(row.values[column]!.kind), which no task reads; name the columns "
+                        + "to read", line: row.line)
                 return nil
             }
         }
@@ -115,25 +120,26 @@ struct ManifestRow {
     let line: Int
     /// Whether all values are text that may stand for something else, and empty ones for nothing.
     let isCSV: Bool
-    let values: [String: JSONValue]
+    let values: [String: JSON]
 
     /// A value that must be a string or a number, as text; nil where there is none.
     func text(of column: String, _ problems: inout ProblemList) -> String? {
         switch values[column] {
         case .null, nil: return nil
         case .string(let text): return text
-        case .number(let number):
-            return number == number.rounded() && abs(number) < 1e15 ? String(Int(number)) : String(number)
+        case .integer(let number): return String(number)
+        case .number(let number): return String(number)
         case .some(let other):
-            problems.add("`\(column)` is \(other.typeName); expected a string", line: line)
+            problems.add("`\(column)` is \(other.kind); expected a string", line: line)
             return nil
         }
     }
 
     func label(of column: String, as kind: LabelKind, _ problems: inout ProblemList) -> Label? {
-        guard let value = values[column], value != .null, !(isCSV && value == .string("")) else { return nil }
+        guard let value = values[column], !value.isNull, !(isCSV && value.string == "") else { return nil }
         func complain(_ expected: String) -> Label? {
-            problems.add("`\(column)` is \(value.shortDescription); expected \(expected)", line: line)
+            let found = value.string.map { "`\($0.prefix(60))`" } ?? value.kind
+            problems.add("`\(column)` is \(found); expected \(expected)", line: line)
             return nil
         }
         switch kind {
@@ -145,6 +151,7 @@ struct ManifestRow {
             return text(of: column, &problems).map { .text($0) }
         case .number:
             if case .number(let number) = value { return .number(number) }
+            if case .integer(let number) = value { return .number(Double(number)) }
             if isCSV, case .string(let text) = value, let number = Double(text.trimmingCharacters(in: .whitespaces)),
                 number.isFinite
             {
@@ -159,7 +166,7 @@ struct ManifestRow {
         }
     }
 
-    private func classNames(_ value: JSONValue) -> [String]? {
+    private func classNames(_ value: JSON) -> [String]? {
         switch value {
         case .array(let items):
             let names = items.compactMap { item in
@@ -168,7 +175,7 @@ struct ManifestRow {
             return names.count == items.count && !names.contains("") ? names : nil
         case .string(let text) where isCSV && text.hasPrefix("["):
             do {
-                return classNames(try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)))
+                return classNames(try Data(text.utf8).withUnsafeBytes { try JSON(parsing: $0) })
             } catch {
                 return nil  // the caller reports the cell
             }
@@ -179,9 +186,4 @@ struct ManifestRow {
             return nil
         }
     }
-}
-
-extension Error {
-    /// What a JSON decoder found wrong.
-    fileprivate var jsonSentence: String { (self as? DecodingError)?.sentence ?? localizedDescription }
 }

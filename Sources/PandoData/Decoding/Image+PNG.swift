@@ -1,5 +1,6 @@
 import CImaging
 import Foundation
+import PandoTensor
 
 extension Image {
     /// The image as a PNG file's bytes.
@@ -20,12 +21,8 @@ extension Image {
     }
 
     /// Writes the image as a PNG file; an existing file is replaced only once the new one is whole.
-    public func write(png url: URL) throws(ImageError) {
-        let data = try encodedPNG()
-        do {
-            try data.write(to: url, options: .atomic)
-        } catch {
-            throw ImageError(source: url.path, reason: .notMade(error.localizedDescription))
-        }
+    /// - Throws: `ImageError`, or `FileError` when the file cannot be written.
+    public func write(png url: URL) throws {
+        try AtomicFile.write(try encodedPNG(), to: url)
     }
 }

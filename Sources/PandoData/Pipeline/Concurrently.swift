@@ -1,4 +1,3 @@
-import Foundation
 import PandoTensor
 import Synchronization
 
@@ -27,7 +26,7 @@ public func forEachConcurrently(
 ) throws {
     require(workers > 0, "forEachConcurrently: expected at least one worker, got \(workers)")
     let handout = Handout(count: count)
-    runOnThreads(min(workers, max(count, 1))) { worker in
+    Parallel.run(min(workers, max(count, 1))) { worker in
         while cancellation?.isCancelled != true, let index = handout.next() {
             do {
                 try body(index, worker)
@@ -51,29 +50,6 @@ public func mapConcurrently<Element: Sendable>(
         results.elements.withLock { $0[index] = result }
     }
     return results.elements.withLock { $0.compactMap { $0 } }
-}
-
-/// Runs `body` once on each of `count` threads of their own, and returns when all have ended. A single one is the
-/// caller's.
-func runOnThreads(_ count: Int, _ body: @Sendable (_ worker: Int) -> Void) {
-    if count == 1 { return body(0) }
-    withoutActuallyEscaping(body) { body in
-        let running = DispatchGroup()
-        for worker in 0..<count { startThread(named: "pando-\(worker)", in: running) { body(worker) } }
-        running.wait()
-    }
-}
-
-/// Runs `body` on a thread of its own, which counts in `group` until `body` returns.
-func startThread(named name: String, in group: DispatchGroup, _ body: @escaping @Sendable () -> Void) {
-    group.enter()
-    let thread = Thread {
-        body()
-        group.leave()
-    }
-    thread.name = name
-    thread.stackSize = 8 << 20
-    thread.start()
 }
 
 /// Hands out `0..<count` in order, until somebody fails.

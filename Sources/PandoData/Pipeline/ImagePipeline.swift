@@ -36,7 +36,7 @@ public struct ImagePipeline: Sendable {
 
     /// - Precondition: `batchSize` and `workers` are positive.
     public init(
-        preprocessing: Preprocessing, batchSize: Int = 16, workers: Int = MachineResources.allowedCores,
+        preprocessing: Preprocessing, batchSize: Int = 8, workers: Int = MachineResources.allowedCores,
         decoder: ImageDecoder = ImageDecoder(), isStrict: Bool = false
     ) {
         require(

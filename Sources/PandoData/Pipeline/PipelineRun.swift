@@ -36,17 +36,17 @@ final class PipelineRun<Output: Sendable>: @unchecked Sendable {
         work: @Sendable (ImageBatch, Int) throws -> Output, deliver: (_ positions: [Int], _ output: Output) throws -> Void
     ) throws -> [UnreadableImage] {
         try withoutActuallyEscaping(work) { work in
-            let workers = DispatchGroup()
+            var workers = WorkerThreads()
             for worker in 0..<min(pipeline.workers, max(examples.count, 1)) {
-                startThread(named: "pando-\(worker)", in: workers) { self.prepare(as: worker, work: work) }
+                workers.start { self.prepare(as: worker, work: work) }
             }
             do {
                 try deliverAll(deliver)
-                workers.wait()
+                workers.join()
             } catch {
                 // No thread outlives the call: they use what the caller lent. Then the lowest failure is known.
                 stop()
-                workers.wait()
+                workers.join()
                 throw condition.withLock { failure?.error } ?? error
             }
         }

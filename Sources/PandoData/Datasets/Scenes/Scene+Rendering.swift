@@ -42,12 +42,14 @@ extension Scene {
     private func draw(_ object: SceneObject, on image: inout Image) {
         let outline = SceneOutline(object)
         let side = Float(image.width)
-        func pixels(_ middle: Float, _ half: Float, _ count: Int) -> Range<Int> {
-            let first = min(max(Int((middle - half) * side) - 1, 0), count)
-            return first..<max(first, min(Int((middle + half) * side) + 2, count))
+        let box = outline.box
+        /// The pixels that a stretch touches, and one more at each end for the soft edge.
+        func pixels(_ start: Float, _ length: Float, of count: Int) -> Range<Int> {
+            let first = min(max(Int(start * side) - 1, 0), count)
+            return first..<max(first, min(Int((start + length) * side) + 2, count))
         }
-        for y in pixels(object.y, outline.halfHeight, image.height) {
-            for x in pixels(object.x, outline.halfWidth, image.width) {
+        for y in pixels(box.y, box.height, of: image.height) {
+            for x in pixels(box.x, box.width, of: image.width) {
                 let distance = outline.distance((Float(x) + 0.5) / side, (Float(y) + 0.5) / side) * side
                 if distance < 0.5 {
                     image[x, y] = image[x, y].blended(with: object.color, coverage: 0.5 - distance)

@@ -45,10 +45,7 @@ public struct SceneObject: Sendable, Hashable, Codable {
     public var size: Size { Size(radius: radius) }
 
     /// The box around what is drawn, in shares of the image: left, top, width, height.
-    public var box: (x: Float, y: Float, width: Float, height: Float) {
-        let outline = SceneOutline(self)
-        return (x - outline.halfWidth, y - outline.halfHeight, 2 * outline.halfWidth, 2 * outline.halfHeight)
-    }
+    public var box: (x: Float, y: Float, width: Float, height: Float) { SceneOutline(self).box }
 
     /// As in "large red circle".
     public var phrase: String { "\(size.rawValue) \(paint.rawValue) \(shape.rawValue)" }

@@ -20,11 +20,13 @@ struct SceneOutline {
         }
     }
 
-    /// Half the width of the box around the figure.
-    var halfWidth: Float { corners.isEmpty ? radius : corners.map { abs($0.x) }.max()! }
-
-    /// Half the height of the box around the figure.
-    var halfHeight: Float { corners.isEmpty ? radius : corners.map { abs($0.y) }.max()! }
+    /// The box around the figure: left, top, width, height.
+    var box: (x: Float, y: Float, width: Float, height: Float) {
+        guard !corners.isEmpty else { return (x - radius, y - radius, 2 * radius, 2 * radius) }
+        let (across, down) = (corners.map(\.x), corners.map(\.y))
+        let (left, top) = (across.min()!, down.min()!)
+        return (x + left, y + top, across.max()! - left, down.max()! - top)
+    }
 
     /// Distance from the point to the outline, negative inside.
     func distance(_ pointX: Float, _ pointY: Float) -> Float {
