@@ -127,8 +127,8 @@ static void describe(VipsImage *image, ci_header *header) {
     header->height = image->Ysize;
     header->orientation = vips_image_get_orientation(image);
     g_strlcpy(header->loader, loader_name(image), sizeof header->loader);
-    int ordered = g_str_has_prefix(header->loader, "png") || g_str_has_prefix(header->loader, "jpeg")
-        || g_str_has_prefix(header->loader, "tiff");
+    // A TIFF may be one strip from top to bottom, so only these two are sure.
+    int ordered = g_str_has_prefix(header->loader, "png") || g_str_has_prefix(header->loader, "jpeg");
     header->streams = ordered && !vips_image_get_typeof(image, "interlaced");
 }
 
@@ -352,3 +352,5 @@ int ci_draw_text(const char *text, const char *font, uint8_t **mask, int *width,
 }
 
 void ci_free(void *bytes) { g_free(bytes); }
+
+void ci_end_thread(void) { vips_thread_shutdown(); }

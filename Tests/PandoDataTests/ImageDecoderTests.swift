@@ -27,7 +27,7 @@ private func grey(_ value: UInt8) -> Color { Color(red: value, green: value, blu
 @Suite struct ImageDecoderTests {
     let decoder = ImageDecoder()
 
-    @Test(arguments: ["rgb.png", "palette.png", "rgb.webp", "rgb.gif", "rgb.tif", "progressive.jpg"])
+    @Test(arguments: ["rgb.png", "palette.png", "rgb.webp", "rgb.gif", "rgb.tif", "rgb.avif", "progressive.jpg"])
     func everyFormatShowsTheSamePicture(_ name: String) throws {
         let image = try decoder.image(at: fixture(name))
         #expect(image.width == 32 && image.height == 24)
@@ -48,6 +48,17 @@ private func grey(_ value: UInt8) -> Color { Color(red: value, green: value, blu
         let image = try decoder.image(.file(fixture("orientation\(orientation).jpg")), fittedTo: narrow)
         #expect(image.width == 8 && image.height == 12)
         expectNear([image[1, 2], image[6, 2], image[1, 9], image[6, 9]], [red, green, blue, .white], within: 12)
+    }
+
+    @Test func aLargeJPEGShrinksInsideItsDecoderToTheSamePicture() throws {
+        let url = fixture("large.jpg")
+        #expect(try decoder.header(of: url).size == PixelSize(width: 512, height: 384))
+        let small = try decoder.image(
+            .file(url), fittedTo: Preprocessing(resize: .squash(PixelSize(width: 16, height: 12))))
+        expectNear(quarters(small), [red, green, blue, .white])
+        // The border between two quarters lies where it lay: no pixel is off by half.
+        let rows = (0..<12).map { small[2, $0].red > 127 }
+        #expect(rows == Array(repeating: true, count: 6) + Array(repeating: false, count: 6))
     }
 
     @Test(arguments: ["grey.png", "grey16.png", "grey.jpg"])
@@ -153,7 +164,7 @@ private func grey(_ value: UInt8) -> Color { Color(red: value, green: value, blu
         let interlaced = try folder.file("interlaced.png", holding: bytes)
         #expect(
             throws: ImageError(
-                source: interlaced.path, reason: .tooLargeToHold(width: 30_000, height: 30_000, limit: 250_000_000))
+                source: interlaced.path, reason: .tooLargeToHold(width: 30_000, height: 30_000, limit: 100_000_000))
         ) { try decoder.image(at: interlaced) }
         #expect(try !decoder.header(of: fixture("progressive.jpg")).streams)
         #expect(try decoder.header(of: fixture("rgb.png")).streams)

@@ -43,7 +43,7 @@ typedef struct {
     ci_kernel kernel;
 } ci_geometry;
 
-/// Prepares libvips: no operation cache, one thread a pipeline, fuzzed loaders only. Returns 0, or -1 with `message`.
+/// Prepares libvips: no operation cache, one thread a pipeline, only loaders fit for foreign files. Returns 0, or -1 with `message`.
 int ci_start(char *message);
 
 /// The version of libvips in use.
@@ -70,3 +70,6 @@ int ci_encode_png(
 int ci_draw_text(const char *text, const char *font, uint8_t **mask, int *width, int *height, char *message);
 
 void ci_free(void *bytes);
+
+/// Releases what libvips keeps for the calling thread; to be called before a thread that decoded ends.
+void ci_end_thread(void);

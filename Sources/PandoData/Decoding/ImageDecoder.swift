@@ -26,9 +26,9 @@ public struct ImageHeader: Sendable, Hashable {
 
 /// Reads image files as upright 8-bit sRGB, transparent pixels over white, at the size that is wanted.
 ///
-/// Formats: PNG, JPEG, WebP, GIF (first frame), TIFF, HEIF. Grey, palette, 16-bit and CMYK images become sRGB; an
-/// embedded colour profile is applied, or left aside if it does not fit the pixels. Only a whole image is an image:
-/// one that breaks off or is damaged throws, whatever part could have been shown.
+/// Formats: PNG, JPEG, WebP, GIF (first frame), TIFF, HEIF and AVIF. Grey, palette, 16-bit and CMYK images become
+/// sRGB; an embedded colour profile is applied, or left aside if it does not fit the pixels. Only a whole image is an
+/// image: one that breaks off or is damaged throws, whatever part could have been shown.
 ///
 /// The header is read first and held against `limits`. Pixels then stream through libvips: alpha is flattened, an
 /// integer block average brings the image to two to four times the wanted size, the kernel does the rest. For PNG
@@ -41,10 +41,10 @@ public struct ImageDecoder: Sendable {
     /// Most pixels that an image may have.
     public var pixelLimit: Int
     /// Most pixels of an image that its format forces to hold in memory whole: interlaced PNG, progressive JPEG,
-    /// WebP, GIF, HEIF.
+    /// WebP, GIF, TIFF, HEIF.
     public var heldPixelLimit: Int
 
-    public init(pixelLimit: Int = 1_000_000_000, heldPixelLimit: Int = 250_000_000) {
+    public init(pixelLimit: Int = 1_000_000_000, heldPixelLimit: Int = 100_000_000) {
         self.pixelLimit = pixelLimit
         self.heldPixelLimit = heldPixelLimit
     }

@@ -12,6 +12,9 @@ public enum VipsLibrary {
         if let failure { throw ImageError(source: "libvips", reason: .notMade(failure)) }
     }
 
+    /// Releases what the library keeps for the calling thread, which is about to end.
+    static func endThread() { ci_end_thread() }
+
     private static let failure: String? = withMessage { ci_start($0) == 0 }
 
     /// Runs a call that writes a message when it fails; the message, if it did.

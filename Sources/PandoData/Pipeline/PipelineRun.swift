@@ -38,7 +38,10 @@ final class PipelineRun<Output: Sendable>: @unchecked Sendable {
         try withoutActuallyEscaping(work) { work in
             var workers = WorkerThreads()
             for worker in 0..<min(pipeline.workers, max(examples.count, 1)) {
-                workers.start { self.prepare(as: worker, work: work) }
+                workers.start {
+                    self.prepare(as: worker, work: work)
+                    VipsLibrary.endThread()
+                }
             }
             do {
                 try deliverAll(deliver)

@@ -25,6 +25,7 @@ rgb.save("rgb.png")
 rgb.save("rgb.webp", lossless=True)
 rgb.save("rgb.gif")
 rgb.save("rgb.tif", compression="tiff_lzw")
+rgb.save("rgb.avif", quality=100, subsampling="4:4:4")
 rgb.save("progressive.jpg", quality=95, subsampling=0, progressive=True)
 rgb.convert("CMYK").save("cmyk.jpg", quality=98, subsampling=0)
 rgb.convert("P", palette=Image.Palette.ADAPTIVE, colors=4).save("palette.png")
@@ -41,6 +42,12 @@ for orientation, method in turned.items():
     stored = rgb if method is None else rgb.transpose(method)
     stored.save(f"orientation{orientation}.jpg", quality=95, subsampling=0, exif=exif)
 
+# Large enough to shrink inside the JPEG decoder, and turned.
+large = quarters([RED, GREEN, BLUE, WHITE], size=(512, 384))
+exif = Image.Exif()
+exif[0x0112] = 6
+large.transpose(Image.Transpose.ROTATE_90).save("large.jpg", quality=80, exif=exif)
+
 grey = quarters([0, 85, 170, 255], "L")
 grey.save("grey.png")
 grey.save("grey.jpg", quality=95)
@@ -55,6 +62,7 @@ quarters([(0, 128), (0, 0), (128, 255), (0, 255)], "LA").save("greyalpha.png")
 # green exchanged back.
 lcms_profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 swapped = bytearray(lcms_profile)
+swapped[24:36] = bytes(12)  # the time at which it was made
 count = int.from_bytes(swapped[128:132], "big")
 places = {}
 for entry in range(count):
