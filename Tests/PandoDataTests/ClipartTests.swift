@@ -79,7 +79,9 @@ private let isInstalled = FileManager.default.fileExists(atPath: Clipart.default
     }
 
     @Test func missingOrBrokenDrawingsAreAllNamed() throws {
-        let root = try tree(["a": 30]) { _, number in number < 2 ? nil : number == 2 ? "<svg>no metadata" : drawing("x", "y") }
+        let root = try tree(["a": 30]) { _, number in
+            number < 2 ? nil : number == 2 ? "<svg>no metadata" : drawing("x", "y")
+        }
         #expect {
             try Clipart.dataset(at: root.url)
         } throws: { error in
@@ -102,7 +104,8 @@ private let isInstalled = FileManager.default.fileExists(atPath: Clipart.default
         #expect(found.keywords == ["cat", "&lt;"])
         let broken = metadata("<dc:title/><rdf:li>unclosed")
         #expect(broken.title == "" && broken.keywords.isEmpty)
-        #expect(DrawingMetadata(metadata: Array("<dc:title>caf".utf8) + [0xE9] + Array("</dc:title>".utf8)).title == "café")
+        #expect(
+            DrawingMetadata(metadata: Array("<dc:title>caf".utf8) + [0xE9] + Array("</dc:title>".utf8)).title == "café")
         #expect(metadata("<cc:Agent><dc:title>A</dc:title>").title == "")
     }
 }

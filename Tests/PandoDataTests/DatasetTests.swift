@@ -155,7 +155,9 @@ import Testing
     }
 
     @Test func classesCanBeTakenOut() {
-        let rows: [(Split, Label?)] = [(.train, .categories(["x", "y"])), (.train, .category("y")), (.test, .category("x"))]
+        let rows: [(Split, Label?)] = [
+            (.train, .categories(["x", "y"])), (.train, .category("y")), (.test, .category("x")),
+        ]
         let kept = dataset(rows).keepingClasses(of: "c") { $0 == "x" }
         #expect(kept.examples.map { $0.labels["c"] } == [.categories(["x"]), nil, .category("x")])
         #expect(kept.classes(of: "c") == ["x"])

@@ -4,7 +4,8 @@ import Testing
 
 @testable import PandoData
 
-private let red = Color(red: 255, green: 0, blue: 0), green = Color(red: 0, green: 255, blue: 0)
+private let red = Color(red: 255, green: 0, blue: 0)
+private let green = Color(red: 0, green: 255, blue: 0)
 private let blue = Color(red: 0, green: 0, blue: 255)
 
 /// The colours in the middle of the four quarters: top left, top right, bottom left, bottom right.
@@ -79,7 +80,8 @@ private func grey(_ value: UInt8) -> Color { Color(red: value, green: value, blu
         let halfRed = Color(red: 255, green: 127, blue: 127)
         expectNear(quarters(try decoder.image(at: fixture("alpha.png"))), [halfRed, .white, blue, .black], within: 1)
         expectNear(
-            quarters(try decoder.image(at: fixture("greyalpha.png"))), [grey(127), .white, grey(128), .black], within: 1)
+            quarters(try decoder.image(at: fixture("greyalpha.png"))), [grey(127), .white, grey(128), .black], within: 1
+        )
     }
 
     @Test func aColourProfileIsAppliedAndAUselessOneLeftAside() throws {

@@ -14,7 +14,9 @@ import Testing
         return try manifest.dataset()
     }
 
-    private func problems(_ name: String, _ text: String, _ change: (inout Manifest) -> Void = { _ in }) throws -> [String] {
+    private func problems(_ name: String, _ text: String, _ change: (inout Manifest) -> Void = { _ in }) throws
+        -> [String]
+    {
         do {
             _ = try read(name, text, change)
             return []
@@ -39,9 +41,11 @@ import Testing
         #expect(dataset.name == "t" && dataset.examples.map(\.id) == ["1", "2", "3", "4"])
         #expect(dataset.columns == ["kind": .category, "tags": .categories, "price": .number, "title": .text])
         #expect(dataset.examples[0].labels["tags"] == .categories(["big", "red"]))
-        #expect(dataset.examples[1].labels == [
-            "kind": .category("dog"), "tags": .categories([]), "price": .number(-2), "title": .text("a dog, \"Rex\""),
-        ])
+        #expect(
+            dataset.examples[1].labels == [
+                "kind": .category("dog"), "tags": .categories([]), "price": .number(-2),
+                "title": .text("a dog, \"Rex\""),
+            ])
         #expect(dataset.examples[2].labels["tags"] == .categories(["red", "x;y"]))
         #expect(dataset.examples[2].labels["title"] == .text("two\nlines"))
         #expect(dataset.examples[3].labels.isEmpty)
@@ -66,10 +70,11 @@ import Testing
             {"image": "b.png", "label": null, "tags": [], "caption": "another thing"}
             {"image": "c.png", "size": 2.5}
             """)
-        #expect(dataset.examples[0].labels == [
-            "label": .category("cat"), "tags": .categories(["x", "y"]), "size": .number(3),
-            "caption": .text("one thing here"),
-        ])
+        #expect(
+            dataset.examples[0].labels == [
+                "label": .category("cat"), "tags": .categories(["x", "y"]), "size": .number(3),
+                "caption": .text("one thing here"),
+            ])
         #expect(dataset.examples[1].labels == ["tags": .categories([]), "caption": .text("another thing")])
         #expect(dataset.examples[2].labels == ["size": .number(2.5)])
     }
@@ -91,7 +96,8 @@ import Testing
             b.png,2,tset
             a.png,nan,test
             c.png,1
-            """) { $0.columns = ["price": .number] }
+            """
+        ) { $0.columns = ["price": .number] }
         #expect(found == ["6: expected 3 fields, as in the header, found 2"])
         let later = try problems(
             "t.csv",
@@ -101,7 +107,8 @@ import Testing
             ,1,train
             b.png,2,tset
             a.png,nan,test
-            """) { $0.columns = ["price": .number] }
+            """
+        ) { $0.columns = ["price": .number] }
         #expect(later.count == 5)
         #expect(later[0] == "2: `price` is `cheap`; expected a finite number")
         #expect(later[1].hasPrefix("3: the image column `image` is empty"))
@@ -113,8 +120,10 @@ import Testing
     @Test(arguments: [
         ("image,a\na.png,x\"y\n", "2: a quote inside"), ("image,a\na.png,\"x\"y\n", "2: text after a closing quote"),
         ("image,a\na.png,\"x\nb.png,y\n", "2: a quote opened here is never closed"), ("", "0: the file is empty"),
-        ("image,a,a\na.png,x,y\n", "1: the column `a` occurs more than once"), ("image,a\n", "0: expected at least one"),
-        ("picture,a\na.png,x\n", "0: there is no image column"), ("image,a\nz.png,x\n", "0: none of the 1 pictures exists"),
+        ("image,a,a\na.png,x,y\n", "1: the column `a` occurs more than once"),
+        ("image,a\n", "0: expected at least one"),
+        ("picture,a\na.png,x\n", "0: there is no image column"),
+        ("image,a\nz.png,x\n", "0: none of the 1 pictures exists"),
     ])
     func tablesThatAreNoneAreRefused(_ text: String, _ start: String) throws {
         let found = try problems("t.csv", text)
@@ -132,7 +141,10 @@ import Testing
         (#"{"image": 7.5, "x": {}}"#, "1: the column `x` holds an object"),
         (#"{"image": ["a.png"]}"#, "1: `image` is a list; expected a string"),
         (#"{"image": "a.png", "x": ["a", 1]}"#, "1: `x` is a list; expected a list of classes"),
-        (#"{"image": "a.png", "x": ["a"]}"# + "\n" + #"{"image": "b.png", "x": "b"}"#, "2: `x` is `b`; expected a list"),
+        (
+            #"{"image": "a.png", "x": ["a"]}"# + "\n" + #"{"image": "b.png", "x": "b"}"#,
+            "2: `x` is `b`; expected a list"
+        ),
     ])
     func linesThatAreNoRowsAreRefused(_ text: String, _ start: String) throws {
         let found = try problems("t.jsonl", text)

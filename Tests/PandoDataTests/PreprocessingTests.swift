@@ -89,7 +89,7 @@ import Testing
 
     @Test func filesOfKnownModelsAreUnderstood() throws {
         let tail = #""do_normalize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}"#
-        let vit = try read(#"{"do_resize": true, "size": 224, "resample": 2, "#  + tail)
+        let vit = try read(#"{"do_resize": true, "size": 224, "resample": 2, "# + tail)
         #expect(vit.resize == .squash(PixelSize(224)) && vit.crop == nil && vit.rescale == 1 / 255)
         let clip = try read(#"{"do_center_crop": true, "crop_size": 224, "size": 224, "resample": 3, "# + tail)
         #expect(clip.resize == .shortestEdge(224) && clip.crop == PixelSize(224) && clip.interpolation == .bicubic)

@@ -23,8 +23,11 @@ import Testing
             var alone = scene
             alone.objects = [largest]
             let figure = alone.image(side: side)
-            let changed = (0..<side * side).filter { figure.pixels[$0 * 3..<$0 * 3 + 3] != bare.pixels[$0 * 3..<$0 * 3 + 3] }
-            let columns = changed.map { $0 % side }, rows = changed.map { $0 / side }
+            let changed = (0..<side * side).filter {
+                figure.pixels[$0 * 3..<$0 * 3 + 3] != bare.pixels[$0 * 3..<$0 * 3 + 3]
+            }
+            let columns = changed.map { $0 % side }
+            let rows = changed.map { $0 / side }
             let box = largest.box
             #expect(abs(Float(columns.min()!) - box.x * 160) < 2 && abs(Float(rows.min()!) - box.y * 160) < 2)
             #expect(abs(Float(columns.max()! + 1) - (box.x + box.width) * 160) < 2)

@@ -23,7 +23,9 @@ public struct DatasetReport: Sendable, Hashable, CustomStringConvertible {
         self.dataset = dataset.name
         let statistics = DatasetStatistics(of: dataset)
         for split in Split.allCases where statistics.splits[split.rawValue] == 0 {
-            add(.error, nil, "the split \(split.rawValue) is empty; name examples for it, or leave splitting to the rule")
+            add(
+                .error, nil,
+                "the split \(split.rawValue) is empty; name examples for it, or leave splitting to the rule")
         }
         for name in columns ?? statistics.columns.map(\.name) {
             if let column = statistics.columns.first(where: { $0.name == name }) {

@@ -103,7 +103,8 @@ struct MarkupScanner {
 
     /// Text without entities and line breaks, trimmed. Bytes that are not UTF-8 are Latin-1, as in a few old files.
     static func text(_ raw: ArraySlice<UInt8>) -> String {
-        var plain = String(validating: raw, as: UTF8.self) ?? String(String.UnicodeScalarView(raw.map { Unicode.Scalar($0) }))
+        var plain =
+            String(validating: raw, as: UTF8.self) ?? String(String.UnicodeScalarView(raw.map { Unicode.Scalar($0) }))
         if raw.contains(UInt8(ascii: "&")) {
             for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'")] {
                 plain = plain.replacingOccurrences(of: entity, with: character)

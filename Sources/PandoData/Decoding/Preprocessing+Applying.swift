@@ -16,7 +16,8 @@ extension Preprocessing {
     public func normalize(_ image: Image, into values: UnsafeMutableBufferPointer<Float>) {
         require(
             image.pixels.count == outputCount && values.count == outputCount,
-            "normalize: expected \(outputCount) values for \(outputSize), got \(image.pixels.count) into \(values.count)")
+            "normalize: expected \(outputCount) values for \(outputSize), got \(image.pixels.count) into \(values.count)"
+        )
         // Three channels of 256 possible values each.
         withUnsafeTemporaryAllocation(of: Float.self, capacity: 768) { table in
             for channel in 0..<3 {

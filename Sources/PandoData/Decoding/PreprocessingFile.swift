@@ -103,10 +103,20 @@ private struct ConfigurationFile: Codable {
 
     enum CodingKeys: String, CodingKey {
         case imageProcessorType = "image_processor_type"
-        case doResize = "do_resize", doCenterCrop = "do_center_crop", doRescale = "do_rescale"
-        case doNormalize = "do_normalize", doPad = "do_pad", size, cropSize = "crop_size", padSize = "pad_size"
-        case padColor = "pad_color", cropPct = "crop_pct", rescaleFactor = "rescale_factor", resample
-        case imageMean = "image_mean", imageStd = "image_std"
+        case doResize = "do_resize"
+        case doCenterCrop = "do_center_crop"
+        case doRescale = "do_rescale"
+        case doNormalize = "do_normalize"
+        case doPad = "do_pad"
+        case size
+        case cropSize = "crop_size"
+        case padSize = "pad_size"
+        case padColor = "pad_color"
+        case cropPct = "crop_pct"
+        case rescaleFactor = "rescale_factor"
+        case resample
+        case imageMean = "image_mean"
+        case imageStd = "image_std"
     }
 }
 

@@ -16,7 +16,9 @@ public enum MachineResources {
     /// Cores in the scheduler's mask of this process, as `/proc/self/status` gives it: digits in base 16, grouped.
     private static var coresInMask: Int {
         for line in text(of: "/proc/self/status").split(separator: "\n") where line.hasPrefix("Cpus_allowed:") {
-            let count = line.dropFirst("Cpus_allowed:".count).reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+            let count = line.dropFirst("Cpus_allowed:".count).reduce(0) {
+                $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0)
+            }
             if count > 0 { return count }
         }
         return ProcessInfo.processInfo.activeProcessorCount

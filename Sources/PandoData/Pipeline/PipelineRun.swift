@@ -33,7 +33,8 @@ final class PipelineRun<Output: Sendable>: @unchecked Sendable {
     private var batchCount: Int { (examples.count + pipeline.batchSize - 1) / pipeline.batchSize }
 
     func conduct(
-        work: @Sendable (ImageBatch, Int) throws -> Output, deliver: (_ positions: [Int], _ output: Output) throws -> Void
+        work: @Sendable (ImageBatch, Int) throws -> Output,
+        deliver: (_ positions: [Int], _ output: Output) throws -> Void
     ) throws -> [UnreadableImage] {
         try withoutActuallyEscaping(work) { work in
             var workers = WorkerThreads()

@@ -32,7 +32,8 @@ extension Scene {
                     let spread = Float((bits >> shift) & 0xFFFF) / 65535 - 0.5
                     return UInt8(min(max(Float(value) + 2 * background.noise * spread, 0), 255).rounded())
                 }
-                image[x, y] = Color(red: noisy(color.red, 0), green: noisy(color.green, 16), blue: noisy(color.blue, 32))
+                image[x, y] = Color(
+                    red: noisy(color.red, 0), green: noisy(color.green, 16), blue: noisy(color.blue, 32))
             }
         }
     }
