@@ -35,21 +35,19 @@ public final class FrozenBackbone: Sendable {
     /// Features of preprocessed pictures, computed on the calling thread alone.
     ///
     /// - Shapes: `[N, H, W, 3]` `float32` → pooled `[N, C]` and the taps read, `float32`.
-    public func features(of pictures: Tensor) -> Features {
-        run(program(for: pictures.shape, threads: 1), pictures)
-    }
+    public func features(of pictures: Tensor) -> Features { features(of: pictures, workers: 1) }
 
     /// Features of preprocessed pictures, slices of them side by side on `workers` threads.
     ///
     /// A single picture is instead computed by all of them together.
     public func features(of pictures: Tensor, workers: Int) -> Features {
         let count = pictures.shape[0]
-        if workers == 1 || count == 0 { return features(of: pictures) }
-        if count == 1 { return run(program(for: pictures.shape, threads: workers), pictures) }
+        if count <= 1 { return run(program(for: pictures.shape, threads: workers), pictures) }
         let size = min(Self.sliceSize, (count + workers - 1) / workers)
-        let slices = (count + size - 1) / size
-        let parts = Parallel.map(slices, workers: workers) { slice in
-            features(of: pictures.slice(slice * size..<min(count, (slice + 1) * size)))
+        if size == count { return run(program(for: pictures.shape, threads: 1), pictures) }
+        let parts = Parallel.map((count + size - 1) / size, workers: workers) { slice in
+            let part = pictures.slice(slice * size..<min(count, (slice + 1) * size))
+            return run(program(for: part.shape, threads: 1), part)
         }
         return Features(
             taps: Dictionary(

@@ -37,6 +37,40 @@ import Testing
         }
     }
 
+    /// Rows, pixels or samples are shared among threads, also where they do not divide evenly or are too few.
+    @Test(arguments: [[1, 32, 32, 3], [1, 17, 23, 3], [3, 17, 23, 3], [1, 3, 3, 3]], [2, 3, 5])
+    func severalThreadsComputeTheSame(shape: [Int], threads: Int) {
+        let program = Program(inputShape: shape, threads: threads, Self.network)
+        for phase in [Float(1), 2, 3] {
+            let input = irregular(shape, phase: phase)
+            for (found, expected) in zip(program(input), Self.network(input)) {
+                expectClose(found, expected, relative: 1e-5)
+            }
+        }
+    }
+
+    @Test(arguments: [(5, 0, 0), (4, 2, 2), (3, 2, 1), (2, 0, 3)])
+    func windowsThatReachOutOfABandReadTheRowsBesideIt(kernel: Int, before: Int, after: Int) {
+        func function(_ x: Tensor) -> [Tensor] {
+            let padding = Padding(before: [before, before], after: [after, after])
+            return [1, 2].map { stride in
+                x.convolved(
+                    with: irregular([6, 1, kernel, kernel]), stride: stride, padding: padding,
+                    dilation: 3 - stride, groups: 6
+                ).relu()
+            }
+        }
+        for precision in [ElementType.float32, .bfloat16] {
+            let input = irregular([1, 19, 13, 6])
+            let whole = Program(inputShape: input.shape, precision: precision, function)(input)
+            let shared = Program(inputShape: input.shape, precision: precision, threads: 3, function)(input)
+            for (found, expected) in zip(shared, whole) { expectClose(found, expected, relative: 1e-5) }
+            if precision == .float32 {
+                for (found, expected) in zip(whole, function(input)) { expectClose(found, expected, relative: 1e-5) }
+            }
+        }
+    }
+
     @Test func reducedPrecisionStaysClose() {
         let input = irregular([2, 32, 32, 3])
         let program = Program(inputShape: input.shape, precision: .bfloat16, Self.network)

@@ -17,6 +17,8 @@ final class Primitive: @unchecked Sendable {
         attributes: [PostOperation] = [], forward: Primitive? = nil,
         _ describe: (UnsafeMutablePointer<dnnl_primitive_desc_t?>, dnnl_primitive_attr_t) -> dnnl_status_t
     ) {
+        // oneDNN plans a primitive for as many threads as its maker may use: one, once the context is made.
+        _ = ThreadContext.current
         let attribute = PrimitiveAttributes(attributes)
         var made: dnnl_primitive_desc_t?
         let status = describe(&made, attribute.handle)

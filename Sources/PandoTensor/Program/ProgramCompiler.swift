@@ -5,6 +5,8 @@ struct ProgramCompiler {
     let graph: Graph
     let precision: ElementType
     let weights: PackedWeights
+    /// In how many parts each step is cut, for that many threads.
+    let bandCount: Int
 
     func compile() -> (steps: [CompiledStep], places: [Int: Int], arenaBytes: Int) {
         let fused = graph.fused()
@@ -52,14 +54,23 @@ struct ProgramCompiler {
     private func bytes(_ shape: [Int]) -> Int { shape.elementCount * precision.byteCount }
 
     private func conversion(of shape: [Int], into value: Int) -> CompiledStep {
-        let (from, to) = (MemoryDescriptor(.rowMajor(shape, .float32)), MemoryDescriptor(.rowMajor(shape, precision)))
-        let primitive = Primitive {
-            dnnl_reorder_primitive_desc_create(
-                $0, from.handle, CPUEngine.handle, to.handle, CPUEngine.handle, $1)
-        }
-        guard let primitive else { stop("oneDNN cannot convert float32 to \(precision)") }
-        return CompiledStep(
-            work: .primitive(primitive, arguments: [(DNNL_ARG_FROM, .value(0)), (DNNL_ARG_TO, .value(value))]))
+        CompiledStep.bands(
+            evenParts(of: shape.elementCount, bandCount).map { part in
+                let (from, to) = (
+                    MemoryDescriptor(.rowMajor([part.count], .float32)), MemoryDescriptor(.rowMajor([part.count], precision))
+                )
+                let primitive = Primitive {
+                    dnnl_reorder_primitive_desc_create(
+                        $0, from.handle, CPUEngine.handle, to.handle, CPUEngine.handle, $1)
+                }
+                guard let primitive else { stop("oneDNN cannot convert float32 to \(precision)") }
+                return CompiledStep.Band(
+                    primitive: primitive,
+                    arguments: [
+                        (DNNL_ARG_FROM, .value(0, byteOffset: part.lowerBound * ElementType.float32.byteCount)),
+                        (DNNL_ARG_TO, self.value(value, part.lowerBound)),
+                    ])
+            })
     }
 
     private func compile(_ step: FusedStep, _ position: Int, inPlace: Bool, _ castInput: Int?) -> CompiledStep {
@@ -71,37 +82,56 @@ struct ProgramCompiler {
         switch step.work {
         case .convolution(let convolution, let weight, let bias):
             let input = source(step.operands[0])
-            let destination = Layout.channelsLast(outputShape, precision)
-            let recipe = PrimitiveRecipe.convolution(
-                convolution.window, source: .channelsLast(input.shape, precision),
-                weights: convolution.weightLayout(weight.shape, precision), bias: .rowMajor(bias.shape, .float32),
-                destination: destination, postOperations(step, inPlace, destination))
-            return finish(
-                recipe, step, position, inPlace, castInput, input.value, weight,
-                convolution.weightStrides(weight.shape), (bias, .rowMajor(bias.shape, .float32)))
+            let biasLayout = Layout.rowMajor(bias.shape, .float32)
+            return .bands(
+                convolution.bands(bandCount, source: input.shape, destination: outputShape).map { band in
+                    let destination = Layout.channelsLast(band.destinationShape, precision)
+                    let recipe = PrimitiveRecipe.convolution(
+                        band.window, source: .channelsLast(band.sourceShape, precision),
+                        weights: convolution.weightLayout(weight.shape, precision), bias: biasLayout,
+                        destination: destination, postOperations(step, inPlace, destination))
+                    return self.band(
+                        recipe, step, position, inPlace, castInput, input.value,
+                        starts: (band.sourceStart, band.destinationStart), weight,
+                        convolution.weightStrides(weight.shape), (bias, biasLayout))
+                })
         case .linear(let weight, let bias):
             let input = source(step.operands[0])
-            let destination = Layout.rowMajor(outputShape, precision)
             let transposed = Layout([weight.shape[1], weight.shape[0]], strides: [1, weight.shape[1]], .float32)
             let biasLayout = Layout.rowMajor([1, weight.shape[0]], .float32)
-            let recipe = PrimitiveRecipe.matmul(
-                source: .rowMajor(input.shape, precision), weights: Layout(transposed.dimensions, precision),
-                bias: bias == nil ? nil : biasLayout, destination: destination,
-                postOperations(step, inPlace, destination))
-            return finish(
-                recipe, step, position, inPlace, castInput, input.value, weight, transposed,
-                bias.map { ($0, biasLayout) })
+            return .bands(
+                evenParts(of: input.shape[0], bandCount).map { rows in
+                    let destination = Layout.rowMajor([rows.count, outputShape[1]], precision)
+                    let recipe = PrimitiveRecipe.matmul(
+                        source: .rowMajor([rows.count, input.shape[1]], precision),
+                        weights: Layout(transposed.dimensions, precision), bias: bias == nil ? nil : biasLayout,
+                        destination: destination, postOperations(step, inPlace, destination))
+                    return band(
+                        recipe, step, position, inPlace, castInput, input.value,
+                        starts: (rows.lowerBound * input.shape[1], rows.lowerBound * outputShape[1]), weight,
+                        transposed, bias.map { ($0, biasLayout) })
+                })
         case .globalMean:
             let input = source(step.operands[0])
             let shape = input.shape
-            let primitive = PrimitiveRecipe.reduction(
-                .mean, source: .rowMajor([shape[0], shape[1] * shape[2], shape[3]], precision),
-                destination: .rowMajor([shape[0], 1, shape[3]], precision)
-            ).make()
-            guard let primitive else { stop("oneDNN has no mean over maps in \(precision)") }
-            return CompiledStep(
-                work: .primitive(
-                    primitive, arguments: [(DNNL_ARG_SRC, .value(input.value)), (DNNL_ARG_DST, .value(step.output))]))
+            let window = PrimitiveRecipe.Window(
+                kernel: [shape[1], shape[2]], stride: [1, 1], dilation: [1, 1], paddingBefore: [0, 0],
+                paddingAfter: [0, 0])
+            return .bands(
+                evenParts(of: shape[0], bandCount).map { samples in
+                    let primitive = PrimitiveRecipe.pooling(
+                        window, .averageCountingPadding,
+                        source: .channelsLast([samples.count] + shape[1...], precision),
+                        destination: .channelsLast([samples.count, 1, 1, shape[3]], precision)
+                    ).make()
+                    guard let primitive else { stop("oneDNN has no mean over maps in \(precision)") }
+                    return CompiledStep.Band(
+                        primitive: primitive,
+                        arguments: [
+                            (DNNL_ARG_SRC, value(input.value, samples.lowerBound * shape[1...].reduce(1, *))),
+                            (DNNL_ARG_DST, value(step.output, samples.lowerBound * shape[3])),
+                        ])
+                })
         case .plain(let operation):
             let operands = step.operands.map { operand -> CompiledStep.PlainOperand in
                 switch operand {
@@ -109,7 +139,7 @@ struct ProgramCompiler {
                 case .constant(let tensor): .constant(tensor)
                 }
             }
-            return CompiledStep(work: .plain(operation, operands: operands, output: step.output))
+            return .plain(operation, operands: operands, output: step.output)
         }
     }
 
@@ -121,19 +151,23 @@ struct ProgramCompiler {
         return operations
     }
 
-    private func finish(
+    /// Element `start` of a value, as an argument of a primitive.
+    private func value(_ value: Int, _ start: Int) -> CompiledStep.Source {
+        .value(value, byteOffset: start * precision.byteCount)
+    }
+
+    /// - Parameter starts: elements before the band's part of the input and of the output.
+    private func band(
         _ recipe: PrimitiveRecipe, _ step: FusedStep, _ position: Int, _ inPlace: Bool, _ castInput: Int?, _ input: Int,
-        _ weight: Tensor, _ weightLayout: Layout, _ bias: (values: Tensor, layout: Layout)?
-    ) -> CompiledStep {
+        starts: (source: Int, destination: Int), _ weight: Tensor, _ weightLayout: Layout,
+        _ bias: (values: Tensor, layout: Layout)?
+    ) -> CompiledStep.Band {
         guard let primitive = recipe.make() else { stop("oneDNN has no implementation of \(recipe)") }
+        let packed = weights.packed(
+            weight, weightLayout, type: precision, step: position, for: primitive, DNNL_ARG_WEIGHTS)
         var arguments: [(Int32, CompiledStep.Source)] = [
-            (DNNL_ARG_SRC, .value(input)), (DNNL_ARG_DST, .value(step.output)),
-            (
-                DNNL_ARG_WEIGHTS,
-                .constant(
-                    weights.packed(
-                        weight, weightLayout, type: precision, step: position, for: primitive, DNNL_ARG_WEIGHTS))
-            ),
+            (DNNL_ARG_SRC, value(input, starts.source)), (DNNL_ARG_DST, value(step.output, starts.destination)),
+            (DNNL_ARG_WEIGHTS, .constant(packed)),
         ]
         if let bias {
             let packed = weights.packed(
@@ -144,8 +178,8 @@ struct ProgramCompiler {
             let sumPosition: Int32 = step.activationBeforeSum == nil ? 0 : 1
             // The C macro DNNL_ARG_ATTR_MULTIPLE_POST_OP(n), which Swift does not see.
             let argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE * (sumPosition + 1) | DNNL_ARG_SRC_1
-            arguments.append((argument, .value(rename(residual, castInput))))
+            arguments.append((argument, value(rename(residual, castInput), starts.destination)))
         }
-        return CompiledStep(work: .primitive(primitive, arguments: arguments))
+        return CompiledStep.Band(primitive: primitive, arguments: arguments)
     }
 }
