@@ -39,7 +39,7 @@ struct DoctorCommand: ParsableCommand {
         var report = Report(
             processor: Self.processorName, instructionSet: Processor.instructionSet,
             coresOnline: ProcessInfo.processInfo.processorCount, coresAllowed: MachineResources.allowedCores,
-            libraries: [Processor.kernelLibrary, ImageDecoder.libraryVersion, FeatureStore.libraryVersion],
+            libraries: [Processor.kernelLibrary, "libvips \(VipsLibrary.version)", "SQLite \(try RunRegistry.libraryVersion())"],
             checks: Self.checks(), speeds: [])
         if let network = try? ImageBackboneKind.mobileNetV2.loadPretrained() { measure(network, &report) }
         if output.json { try Console.print(json: report) } else { show(report) }

@@ -98,8 +98,7 @@ struct FeaturesCommand: ParsableCommand {
             if let identity { removals.append(try store.remove(identity: identity)) }
             if damaged { removals.append(try store.removeDamaged()) }
             removals.append(try store.removeOrphans())
-            var total = FeatureStoreRemoval()
-            for removal in removals {
+            let total = removals.reduce(into: FeatureStoreRemoval()) { total, removal in
                 total.fileCount += removal.fileCount
                 total.byteCount += removal.byteCount
                 total.rowCount += removal.rowCount

@@ -31,7 +31,7 @@ struct RunsCommand: ParsableCommand {
             ])
             for run in runs {
                 table.add([
-                    run.id, run.planName, run.status.rawValue, ProgressBar.inWords(run.seconds()), "\(run.seed)",
+                    run.id, run.planName, run.status.rawValue, Duration.inWords(run.seconds()), "\(run.seed)",
                     run.bundlePath,
                 ])
             }
@@ -43,8 +43,8 @@ struct RunsCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show one run: its plan, its metrics, how it ended.",
             discussion: "Example: pando runs show 20260301-1412 (an unambiguous beginning is enough)")
-        @Argument(help: "The run's name, or its beginning.")
-        var run: String
+        @Argument(help: ArgumentHelp("The run's name, or its beginning.", valueName: "run"))
+        var name: String
         @OptionGroup var output: OutputOptions
 
         struct Report: Encodable {
@@ -54,10 +54,10 @@ struct RunsCommand: ParsableCommand {
 
         func run() throws {
             let registry = try RunsCommand.registry()
-            let found = try registry.run(run)
+            let found = try registry.run(name)
             let metrics = try registry.metrics(of: found.id)
             if output.json { return try Console.print(json: Report(run: found, metrics: metrics)) }
-            print("\(found.id)  \(found.planName)  \(found.status.rawValue)  \(ProgressBar.inWords(found.seconds()))")
+            print("\(found.id)  \(found.planName)  \(found.status.rawValue)  \(Duration.inWords(found.seconds()))")
             print("machine  \(found.machine)\nbundle   \(found.bundlePath)")
             if let message = found.message { print("error    \(message)") }
             var table = Table([.init("task"), .init("epoch", .right), .init("split"), .init("metric"), .init("value", .right)])

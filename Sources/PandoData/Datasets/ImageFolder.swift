@@ -12,6 +12,12 @@ public enum ImageFolder {
         "png", "jpg", "jpeg", "webp", "gif", "tif", "tiff", "heic", "heif", "avif",
     ]
 
+    /// All pictures under `folder`, sorted by path.
+    /// - Throws: `DatasetError` when there is no such folder.
+    public static func images(in folder: URL) throws(DatasetError) -> [URL] {
+        try FileTree.files(under: folder, withExtensions: extensions).map(folder.appendingPathComponent)
+    }
+
     /// - Throws: `DatasetError` when there is no such folder, it mixes splits and classes, or a class is empty.
     public static func dataset(at root: URL) throws(DatasetError) -> Dataset {
         var problems = ProblemList(file: root.path)

@@ -33,6 +33,8 @@ public struct FeatureStoreRemoval: Sendable, Codable {
     public var fileCount = 0
     public var byteCount = 0
     public var rowCount = 0
+
+    public init() {}
 }
 
 extension FeatureStore {

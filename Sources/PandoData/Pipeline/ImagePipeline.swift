@@ -16,6 +16,12 @@ public struct UnreadableImage: Sendable, Hashable {
     public var position: Int
     public var id: String
     public var error: ImageError
+
+    public init(position: Int, id: String, error: ImageError) {
+        self.position = position
+        self.id = id
+        self.error = error
+    }
 }
 
 /// Decodes and preprocesses examples on several threads, and lets each thread go on with what it made.

@@ -190,3 +190,10 @@ public final class RunRegistry: Sendable {
 }
 
 extension Run: Identifiable {}
+
+extension RunRegistry {
+    /// Version of the SQLite library in use.
+    public static func libraryVersion() throws -> String {
+        try DatabaseQueue().read { try String.fetchOne($0, sql: "SELECT sqlite_version()") } ?? "unknown"
+    }
+}

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import PandoBranches
 import PandoData
@@ -51,7 +50,7 @@ struct TrainingCheckpoint: Sendable {
                 }
             }
         }
-        return hash.finalize().map { String(format: "%02x", $0) }.joined()
+        return hash.finalize().hexadecimal
     }
 
     // MARK: Writing

@@ -4,6 +4,8 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
     case notFinite(task: String, epoch: Int, culprit: String)
     /// The checkpoint does not belong to this plan and data, or cannot be read.
     case unusableCheckpoint(path: String, reason: String)
+    /// `--resume` found no run that stopped before its end.
+    case nothingToResume(plan: String, bundle: String)
 
     public var description: String {
         switch self {
@@ -12,6 +14,8 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
                 + "lower train.learning_rate, or look at the data"
         case .unusableCheckpoint(let path, let reason):
             "the checkpoint \(path) cannot be resumed: \(reason)"
+        case .nothingToResume(let plan, let bundle):
+            "there is no unfinished run of plan '\(plan)' for \(bundle); train without --resume"
         }
     }
 }

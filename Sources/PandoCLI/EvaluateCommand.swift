@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import Pando
+
+extension Split: ExpressibleByArgument {}
+
+/// `pando evaluate`: how good a bundle is.
+struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Measure every task of a bundle on one split of its data.",
+        discussion: """
+              pando evaluate out/clipart --split test
+              pando evaluate out/clipart --split test --json
+            """)
+
+    @Argument(help: "The bundle, a folder that pando train wrote.")
+    var bundle: String
+
+    @Option(help: "Which examples: train, validation or test.")
+    var split: Split = .test
+
+    @OptionGroup var features: FeatureOptions
+    @OptionGroup var printing: OutputOptions
+
+    func run() throws {
+        let bundle = try Bundle(at: URL(fileURLWithPath: bundle, isDirectory: true))
+        var session = TrainingSession(
+            bundle.plan, store: try features.store(), workers: features.workerCount, isStrict: features.strict)
+        session.decoder = features.decoder
+        let display = SessionDisplay(isQuiet: printing.quiet)
+        let metrics = try bundle.evaluate(on: split, session: session, cancellation: Interruption().flag, display.show)
+        if printing.json { return try Console.print(json: EvaluationReport(tasks: metrics)) }
+        print(MetricsTable.make(bundle.tasks.map(\.name), [(split.rawValue, metrics)]))
+    }
+}

@@ -1,0 +1,26 @@
+extension Graph {
+    /// Multiply-adds of all convolutions and matrix products; what is element-wise does not count, as is usual.
+    var multiplyAdds: Int {
+        nodes.reduce(0) { sum, node in
+            func size(of operand: Graph.Operand) -> [Int] {
+                switch operand {
+                case .value(let index): nodes[index].shape
+                case .constant(let tensor): tensor.shape
+                }
+            }
+            switch node.operation {
+            case is Convolution:
+                let weight = size(of: node.operands[1])  // [O, I / groups, h, w]
+                return sum + node.shape.elementCount * weight[1] * weight[2] * weight[3]
+            case is LinearMap, is MatrixProduct:
+                return sum + node.shape.elementCount * (size(of: node.operands[0]).last ?? 1)
+            default: return sum
+            }
+        }
+    }
+}
+
+/// Multiply-adds of one run of `function` on an input of `shape`, counted without keeping anything.
+public func multiplyAdds(inputShape shape: [Int], _ function: (Tensor) -> [Tensor]) -> Int {
+    Graph(tracing: shape, function).multiplyAdds
+}

@@ -1,0 +1,137 @@
+import Foundation
+import Glibc
+import PandoBackbones
+import PandoBranches
+import PandoData
+import PandoNN
+import PandoTensor
+
+extension Bundle {
+    /// Refuses a place where something other than a bundle stands.
+    /// - Throws: `BundleError`.
+    public static func checkReplaceable(_ url: URL) throws(BundleError) {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else { return }
+        let manifest = url.appendingPathComponent(BundleManifest.name).path
+        let entries = isFolder.boolValue ? FileManager.default.subpaths(atPath: url.path) ?? [] : ["a file"]
+        guard entries.isEmpty || FileManager.default.fileExists(atPath: manifest) else {
+            throw BundleError(url.path, "something that is no bundle stands there; name another place, or remove it")
+        }
+    }
+
+    /// Writes a bundle beside `url` and puts it in its place when it is whole: a bundle that was there stays until then.
+    ///
+    /// - Parameters:
+    ///   - textFolder: the text encoder's folder, copied; needed by retrieval tasks.
+    ///   - metrics: by task and split.
+    /// - Throws: `BundleError` or `FileError`; nothing is changed then.
+    static func write(
+        to url: URL, plan: Plan, kind: ImageBackboneKind, backbone: any ImageBackbone, preprocessing: Preprocessing,
+        textFolder: URL?, tasks: [TrainedTask], metrics: [String: [Split: TaskMetrics]], cost: TrainingCost
+    ) throws {
+        try checkReplaceable(url)
+        let parent = url.standardizedFileURL.deletingLastPathComponent()
+        let draft = parent.appendingPathComponent(".\(url.lastPathComponent).\(getpid()).tmp")
+        do {
+            try FileManager.default.createDirectory(at: draft, withIntermediateDirectories: true)
+            var contents = Contents(folder: draft)
+            try contents.writeBackbone(kind, backbone, preprocessing)
+            if let textFolder { try contents.copyTextEncoder(from: textFolder) }
+            for task in tasks { try contents.write(task, metrics: metrics[task.data.name] ?? [:], plan: plan) }
+            try contents.write(
+                json: BundleManifest(plan: plan, cost: cost, files: contents.digests), to: BundleManifest.name)
+            try replace(url, by: draft)
+        } catch {
+            try? FileManager.default.removeItem(at: draft)  // the error that led here is the one to tell
+            throw error
+        }
+    }
+
+    /// Exchanges the two folders in one step where there is an old one, and then removes the old one.
+    private static func replace(_ url: URL, by draft: URL) throws {
+        if FileManager.default.fileExists(atPath: url.path) {
+            _ = try FileManager.default.replaceItemAt(url, withItemAt: draft)
+        } else {
+            try FileManager.default.moveItem(at: draft, to: url)
+        }
+    }
+}
+
+/// The files of a bundle as they are written, with their digests.
+private struct Contents {
+    let folder: URL
+    var digests: [String: String] = [:]
+
+    mutating func writeBackbone(_ kind: ImageBackboneKind, _ backbone: any ImageBackbone, _ preprocessing: Preprocessing)
+        throws
+    {
+        try write(json: Bundle.BackboneConfiguration(modelType: kind.rawValue), to: "backbone/config.json")
+        try write(preprocessing.encodedConfiguration(), to: "backbone/preprocessor_config.json")
+        try write(tensors: backbone.namedTensors, to: "backbone/model.safetensors")
+    }
+
+    mutating func copyTextEncoder(from source: URL) throws {
+        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+            let file = try MappedFile(source.appendingPathComponent(name))
+            try write(bytes: file.bytes, to: "text_backbone/\(name)")
+        }
+    }
+
+    mutating func write(_ task: TrainedTask, metrics: [Split: TaskMetrics], plan: Plan) throws {
+        let place = "tasks/\(task.data.name)"
+        try write(json: task.data.plan, to: "\(place)/task.json")
+        try write(json: task.data.labels, to: "\(place)/labels.json")
+        try write(
+            json: Dictionary(uniqueKeysWithValues: metrics.map { ($0.key.rawValue, $0.value) }), to: "\(place)/metrics.json")
+        try write(tensors: task.head.namedTensors, to: "\(place)/head.safetensors")
+        try write(Data(Self.readme(task, metrics, plan).utf8), to: "\(place)/README.md")
+    }
+
+    mutating func write(json value: some Encodable, to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try write(encoder.encode(value), to: path)
+    }
+
+    private mutating func write(tensors: [(name: String, tensor: Tensor, isParameter: Bool)], to path: String) throws {
+        let named = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.tensor) })
+        let url = try place(path)
+        try SafetensorsFile.write(named, metadata: ["format": "pt"], to: url)
+        digests[path] = try FileDigest.ofFile(url)
+    }
+
+    private mutating func write(_ data: Data, to path: String) throws {
+        try AtomicFile.write(data, to: place(path))
+        digests[path] = FileDigest.of(data)
+    }
+
+    private mutating func write(bytes: UnsafeRawBufferPointer, to path: String) throws {
+        let url = try place(path)
+        _ = try AtomicFile.write(to: url) { try $0.write(bytes) }
+        digests[path] = try FileDigest.ofFile(url)
+    }
+
+    /// Where the file goes, its folder made.
+    private func place(_ path: String) throws -> URL {
+        let url = folder.appendingPathComponent(path)
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        return url
+    }
+
+    /// A model card: what the task does, on what, how well.
+    private static func readme(_ task: TrainedTask, _ metrics: [Split: TaskMetrics], _ plan: Plan) -> String {
+        var lines = [
+            "# \(task.data.name)", "",
+            "A \(task.data.plan.kind.rawValue) branch on a frozen \(plan.backbone.name.rawValue), trained on the data '\(plan.name)'.",
+            "",
+        ]
+        if !task.data.labels.isEmpty { lines += ["\(task.data.labels.count) labels, in `labels.json`.", ""] }
+        lines += ["| split | metric | value |", "| --- | --- | --- |"]
+        for split in Split.allCases {
+            for score in metrics[split]?.scores ?? [] {
+                lines.append("| \(split.rawValue) | \(score.name) | \(score.value.isFinite ? String(format: "%.4f", score.value) : "n/a") |")
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import PandoBackbones
+import PandoBranches
+import PandoData
+import PandoNN
+import PandoTensor
+
+/// What sharing one backbone costs, against one network for each task.
+public struct Comparison: Sendable, Encodable {
+    /// One way to deploy the tasks.
+    public struct Side: Sendable, Encodable {
+        /// Backbones and branches together.
+        public let parameters: Int
+        /// Their bytes on disk, in float32.
+        public let bytes: Int
+        /// For the answers of all tasks on one image.
+        public let multiplyAddsPerImage: Int
+        /// Preprocessed images for which all tasks are answered in a second, measured.
+        public let imagesPerSecond: Double
+        /// Features and heads; `nil`: not run.
+        public let trainingSeconds: Double?
+        /// While heads were trained; `nil`: not run.
+        public let peakTrainingBytes: Int?
+        /// Each task's metric on test; `nil`: not run.
+        public let metrics: [String: Double?]
+    }
+
+    public let shared: Side
+    public let separate: Side
+    /// The name of each task's metric.
+    public let metricNames: [String: String]
+}
+
+extension Bundle {
+    /// Holds this bundle against one network for each of its tasks.
+    ///
+    /// Counts are exact; speeds are measured here and now, both sides in turns, the backbone with all tasks' heads
+    /// after one pass or with each task's head after a pass of its own. Whole networks are not trained, so their
+    /// training and their metrics are missing, not guessed.
+    /// - Parameters:
+    ///   - metrics: the shared side's, by task.
+    ///   - seconds: about how long to measure.
+    public func compared(
+        metrics: [String: TaskMetrics], workers: Int = MachineResources.allowedCores, seconds: Double = 4
+    ) -> Comparison {
+        let side = preprocessing.outputSize
+        let shape = [1, side.height, side.width, 3]
+        let passAdds = multiplyAdds(inputShape: shape) { [backbone.features(of: $0, reading: []).pooled] }
+        // The pretraining's classifier is no part of what is deployed.
+        let classifierNumbers = backbone.namedTensors.filter { $0.name.hasPrefix("classifier.") || $0.name.hasPrefix("_fc.") }
+            .reduce(0) { $0 + $1.tensor.elementCount }
+        let backboneNumbers = backbone.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } - classifierNumbers
+        let backboneParameters = backbone.parameterCount - classifierNumbers
+        let headParameters = tasks.map(\.head.parameterCount)
+        let headNumbers = tasks.map { $0.head.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } }
+        let headAdds = tasks.map { task in
+            multiplyAdds(inputShape: [1, backbone.pooledFeatures]) { [task.head($0)] }
+        }
+        let speeds = imagesPerSecond(shape: shape, workers: workers, seconds: seconds)
+        func total(_ numbers: [Int], passes: Int, of pass: Int) -> Int { passes * pass + numbers.reduce(0, +) }
+        let primary = metrics.mapValues(\.primary)
+        return Comparison(
+            shared: .init(
+                parameters: total(headParameters, passes: 1, of: backboneParameters),
+                bytes: 4 * total(headNumbers, passes: 1, of: backboneNumbers),
+                multiplyAddsPerImage: total(headAdds, passes: 1, of: passAdds), imagesPerSecond: speeds.shared,
+                trainingSeconds: cost.seconds, peakTrainingBytes: cost.peakTensorBytes,
+                metrics: primary.mapValues(\.value)),
+            separate: .init(
+                parameters: total(headParameters, passes: tasks.count, of: backboneParameters),
+                bytes: 4 * total(headNumbers, passes: tasks.count, of: backboneNumbers),
+                multiplyAddsPerImage: total(headAdds, passes: tasks.count, of: passAdds),
+                imagesPerSecond: speeds.separate, trainingSeconds: nil, peakTrainingBytes: nil,
+                metrics: Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, nil) })),
+            metricNames: primary.mapValues(\.name))
+    }
+
+    /// Medians of short turns, so that a disturbance hits both sides alike.
+    private func imagesPerSecond(shape: [Int], workers: Int, seconds: Double) -> (shared: Double, separate: Double) {
+        let count = 8 * workers
+        var generator = SeededGenerator(seed: 0)
+        let batch = Tensor.uniform(-2..<2, [count] + shape.dropFirst(), using: &generator)
+        let frozen = frozenBackbone()
+        func shared() {
+            let pooled = frozen.features(of: batch, workers: workers).pooled
+            for task in tasks { _ = task.head(pooled) }
+        }
+        func separate() {
+            for task in tasks { _ = task.head(frozen.features(of: batch, workers: workers).pooled) }
+        }
+        func time(_ body: () -> Void) -> Double {
+            let start = ContinuousClock.now
+            body()
+            return (ContinuousClock.now - start) / .seconds(1)
+        }
+        shared()
+        var times: (shared: [Double], separate: [Double]) = ([], [])
+        let start = ContinuousClock.now
+        repeat {
+            times.shared.append(time(shared))
+            times.separate.append(time(separate))
+        } while ContinuousClock.now - start < .seconds(seconds)
+        func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+        return (Double(count) / median(times.shared), Double(count) / median(times.separate))
+    }
+}

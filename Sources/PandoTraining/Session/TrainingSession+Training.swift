@@ -1,0 +1,173 @@
+import Foundation
+import Glibc
+import PandoBackbones
+import PandoData
+import PandoTensor
+import Synchronization
+
+extension TrainingSession {
+    /// What a session leaves.
+    public struct Outcome: Sendable {
+        public let run: Run
+        /// By task and split; only validation and test.
+        public let metrics: [String: [Split: TaskMetrics]]
+        public let cost: TrainingCost
+        public let epochs: [String: Int]
+    }
+
+    /// Training that was stopped before its end; `--resume` goes on.
+    public struct Interrupted: Error, CustomStringConvertible, Sendable {
+        public let run: Run.ID
+
+        public var description: String { "stopped; everything is saved, and --resume goes on with run \(run)" }
+    }
+
+    /// Trains a plan's tasks and writes the bundle.
+    ///
+    /// The run is recorded from its first moment; its checkpoint and TensorBoard files lie in `runs/ID`.
+    /// - Parameters:
+    ///   - planText: the plan file's text, for the record.
+    ///   - bundle: where the bundle goes; one that is there is replaced when the new one is whole.
+    ///   - runs: the folder of runs.
+    ///   - resumes: go on with the newest unfinished run of this plan for this bundle.
+    /// - Throws: `Interrupted`, or every error of data, weights, images, store, training and files. The run's record
+    ///   then says how it ended.
+    public func train(
+        planText: String, into bundle: URL, registry: RunRegistry, runs: URL, resumes: Bool,
+        cancellation: CancellationFlag? = nil, _ report: @escaping @Sendable (Event) -> Void = { _ in }
+    ) throws -> Outcome {
+        try Bundle.checkReplaceable(bundle)
+        let run = try resumes
+            ? resumedRun(bundle, registry)
+            : registry.start(
+                planName: plan.name, planText: planText, seed: plan.train.seed, bundlePath: bundle.standardizedFileURL.path)
+        do {
+            let outcome = try train(
+                run, into: bundle, registry: registry, folder: runs.appendingPathComponent(run.id), resumes: resumes,
+                cancellation: cancellation, report)
+            try registry.end(run.id, as: .finished)
+            return outcome
+        } catch let error {
+            if error is CancellationError || error is Interrupted {
+                try registry.end(run.id, as: .interrupted)
+                throw Interrupted(run: run.id)
+            }
+            try registry.end(run.id, as: .failed, message: "\(error)")
+            throw error
+        }
+    }
+
+    private func train(
+        _ run: Run, into bundle: URL, registry: RunRegistry, folder: URL, resumes: Bool,
+        cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
+    ) throws -> Outcome {
+        let start = ContinuousClock.now
+        let prepared = try prepare(cancellation: cancellation, report)
+        let ready = ContinuousClock.now
+        let checkpoint = folder.appendingPathComponent("checkpoint.safetensors")
+        let goesOn = resumes && FileManager.default.fileExists(atPath: checkpoint.path)
+        let recorder = try Recorder(run.id, registry: registry, folder: folder)
+        let (trainer, peak) = try MemoryMeter.measure {
+            var trainer = goesOn
+                ? try Trainer(
+                    resuming: checkpoint, plan.train, tasks: prepared.tasks, features: prepared.features,
+                    texts: prepared.texts)
+                : try Trainer(plan.train, tasks: prepared.tasks, features: prepared.features, texts: prepared.texts)
+            if !goesOn { for start in trainer.startReports { try recorder.record(start) } }
+            let total = plan.train.epochs * prepared.tasks.count
+            let done = Mutex(trainer.epochsDone)
+            let failure = Mutex<(any Error)?>(nil)
+            report(.progress(title: "training", unit: "epochs", done: trainer.epochsDone, total: total))
+            let ending = try trainer.run(checkpoint: checkpoint, cancellation: cancellation) { epoch in
+                // A task that stops early leaves the rest of its epochs behind.
+                let count = done.withLock {
+                    $0 += epoch.isLast ? plan.train.epochs - epoch.epoch + 1 : 1
+                    return $0
+                }
+                do { try recorder.record(epoch) } catch { failure.withLock { $0 = $0 ?? error } }
+                report(.progress(title: "training", unit: "epochs", done: min(count, total), total: total))
+            }
+            if let error = failure.withLock({ $0 }) { throw error }
+            if ending == .interrupted { throw Interrupted(run: run.id) }
+            return trainer
+        }
+        let trained = trainer.trained
+        var metrics: [String: [Split: TaskMetrics]] = [:]
+        for task in trained {
+            for split in [Split.validation, .test] {
+                metrics[task.data.name, default: [:]][split] = task.head.metrics(
+                    on: task.data.examples(in: split), features: prepared.features, texts: prepared.texts[task.data.name])
+            }
+        }
+        let cost = TrainingCost(
+            computedImages: prepared.computedCount, featureSeconds: (ready - start) / .seconds(1),
+            headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: peak,
+            peakResidentBytes: Self.peakResidentBytes)
+        report(.message("writing \(bundle.path)"))
+        try Bundle.write(
+            to: bundle, plan: plan, kind: plan.backbone.kind, backbone: prepared.backbone.backbone, preprocessing: prepared.preprocessing,
+            textFolder: prepared.textFolder, tasks: trained, metrics: metrics, cost: cost)
+        try recorder.record(metrics)
+        return Outcome(
+            run: run, metrics: metrics, cost: cost,
+            epochs: Dictionary(uniqueKeysWithValues: trained.map { ($0.data.name, $0.epochs) }))
+    }
+
+    /// The newest run for this bundle that did not finish, marked as running again.
+    private func resumedRun(_ bundle: URL, _ registry: RunRegistry) throws -> Run {
+        let path = bundle.standardizedFileURL.path
+        guard
+            let run = try registry.runs().filter({
+                $0.bundlePath == path && $0.planName == plan.name && $0.status != .finished && $0.status != .running
+            }).max(by: { $0.started < $1.started })
+        else { throw TrainingError.nothingToResume(plan: plan.name, bundle: path) }
+        try registry.resume(run.id)
+        return run
+    }
+
+    /// The most memory that this process ever held.
+    static var peakResidentBytes: Int {
+        var usage = rusage()
+        getrusage(RUSAGE_SELF.rawValue, &usage)
+        return usage.ru_maxrss * 1024
+    }
+}
+
+/// Writes a run's numbers to the registry and to TensorBoard's file.
+private final class Recorder: Sendable {
+    private let run: Run.ID
+    private let registry: RunRegistry
+    private let events: EventFile
+
+    init(_ run: Run.ID, registry: RunRegistry, folder: URL) throws {
+        self.run = run
+        self.registry = registry
+        events = try EventFile(in: folder)
+    }
+
+    func record(_ epoch: EpochReport) throws {
+        func metric(_ phase: RunMetric.Phase, _ name: String, _ value: Double) -> RunMetric {
+            RunMetric(step: epoch.step, epoch: epoch.epoch, task: epoch.task, phase: phase, name: name, value: value)
+        }
+        var metrics = epoch.validation.scores.map { metric(.validation, $0.name, $0.value) }
+        if let loss = epoch.loss { metrics.append(metric(.train, "loss", Double(loss))) }
+        metrics.append(metric(.train, "learning_rate", Double(epoch.learningRate)))
+        try record(metrics, step: epoch.step)
+    }
+
+    func record(_ metrics: [String: [Split: TaskMetrics]]) throws {
+        for (task, splits) in metrics.sorted(by: { $0.key < $1.key }) {
+            guard let test = splits[.test] else { continue }
+            let values = test.scores.map {
+                RunMetric(step: 0, epoch: 0, task: task, phase: .test, name: $0.name, value: $0.value)
+            }
+            try record(values, step: 0)
+        }
+    }
+
+    private func record(_ metrics: [RunMetric], step: Int) throws {
+        let finite = metrics.filter(\.value.isFinite)
+        try registry.report(finite, of: run)
+        try events.write(finite.map { ("\($0.task)/\($0.phase.rawValue)/\($0.name)", Float($0.value)) }, step: step)
+    }
+}
