@@ -1,4 +1,6 @@
 import Foundation
+import PandoBackbones
+import PandoData
 import Testing
 
 @testable import PandoTraining

@@ -1,4 +1,5 @@
 import Foundation
+import PandoBackbones
 import PandoData
 import Yams
 

@@ -1,4 +1,5 @@
 import Foundation
+import PandoBackbones
 import PandoData
 
 /// What to train: a backbone, data, tasks and a schedule, as a YAML file says it.
@@ -32,15 +33,11 @@ public struct Plan: Sendable, Hashable, Codable {
 
 /// Which image backbone, and where its weights are.
 public struct BackbonePlan: Sendable, Hashable, Codable {
-    public enum Name: String, Sendable, Codable, CaseIterable {
-        case mobileNetV2 = "mobilenet_v2"
-        case efficientNetLite0 = "efficientnet_lite0"
-    }
-    public var name: Name
+    public var name: ImageBackboneKind
     /// A weight file (`.pth` or `.safetensors`); `nil` for the ones the set-up fetched.
     public var weights: URL?
 
-    public init(name: Name = PlanDefaults.backbone, weights: URL? = nil) {
+    public init(name: ImageBackboneKind = PlanDefaults.backbone, weights: URL? = nil) {
         self.name = name
         self.weights = weights
     }

@@ -1,7 +1,9 @@
+import PandoBackbones
+
 /// What a plan means where it says nothing. Every default stands here and nowhere else.
 public enum PlanDefaults {
     /// `backbone`
-    public static let backbone = BackbonePlan.Name.mobileNetV2
+    public static let backbone = ImageBackboneKind.mobileNetV2
     /// `text_backbone`
     public static let textBackbone = TextBackbonePlan.Name.miniLM
 
@@ -20,7 +22,7 @@ public enum PlanDefaults {
     public static let projection = 256
 
     /// `train.epochs`
-    public static let epochs = 40
+    public static let epochs = 20
     /// `train.batch_size`
     public static let batchSize = 64
     /// `train.learning_rate`
