@@ -61,9 +61,9 @@ private final class Stage: Sendable {
     }
 
     @Test func `times are told in words`() {
-        #expect(Duration.inWords(4.4) == "4 s")
-        #expect(Duration.inWords(125) == "2 min 05 s")
-        #expect(Duration.inWords(3_780) == "1 h 03 min")
-        #expect(Duration.inWords(.infinity) == "?")
+        #expect(ProgressBar.inWords(4.4) == "4 s")
+        #expect(ProgressBar.inWords(125) == "2 min 05 s")
+        #expect(ProgressBar.inWords(3_780) == "1 h 03 min")
+        #expect(ProgressBar.inWords(.infinity) == "?")
     }
 }

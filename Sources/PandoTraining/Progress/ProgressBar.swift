@@ -107,9 +107,9 @@ public final class ProgressBar: Sendable {
         if total > 0 { text += "/\(total) \(unit), \(Int(100 * Double(state.done) / Double(total))) %" } else { text += " \(unit)" }
         if rate > 0 { text += String(format: rate < 10 ? ", %.1f/s" : ", %.0f/s", rate) }
         if state.isFinished {
-            text += ", \(Duration.inWords(elapsed))"
+            text += ", \(Self.inWords(elapsed))"
         } else if total > state.done, rate > 0 {
-            text += ", \(Duration.inWords(Double(total - state.done) / rate)) left"
+            text += ", \(Self.inWords(Double(total - state.done) / rate)) left"
         }
         return state.note.isEmpty ? text : "\(text), \(state.note)"
     }
@@ -127,7 +127,7 @@ extension ProgressBar.Style {
     }
 }
 
-extension Duration {
+extension ProgressBar {
     /// `4 s`, `2 min 05 s`, `1 h 03 min`.
     public static func inWords(_ seconds: Double) -> String {
         guard seconds.isFinite else { return "?" }
