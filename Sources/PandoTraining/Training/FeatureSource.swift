@@ -31,22 +31,20 @@ extension Standardization {
     init(of source: any FeatureSource, rows: [Int]) {
         require(!rows.isEmpty, "Standardization: no rows")
         let count = source.featureCount
-        var sums = [Double](repeating: 0, count: count)
-        for block in rows.indices.blocks(of: 1_024) {
-            source.rows(Array(rows[block])).withScalars { values in
-                for (index, value) in values.enumerated() { sums[index % count] += Double(value) }
-            }
-        }
-        let means = sums.map { $0 / Double(rows.count) }
-        var squares = [Double](repeating: 0, count: count)
-        for block in rows.indices.blocks(of: 1_024) {
-            source.rows(Array(rows[block])).withScalars { values in
-                for (index, value) in values.enumerated() {
-                    let distance = Double(value) - means[index % count]
-                    squares[index % count] += distance * distance
+        /// Adds `value(element, column)` of every element to its column's sum.
+        func columnSums(_ value: (Double, Int) -> Double) -> [Double] {
+            var sums = [Double](repeating: 0, count: count)
+            for block in rows.indices.blocks(of: 1_024) {
+                source.rows(Array(rows[block])).withScalars { values in
+                    for row in 0..<block.count {
+                        for column in 0..<count { sums[column] += value(Double(values[row * count + column]), column) }
+                    }
                 }
             }
+            return sums
         }
+        let means = columnSums { element, _ in element }.map { $0 / Double(rows.count) }
+        let squares = columnSums { element, column in (element - means[column]) * (element - means[column]) }
         let scales = squares.map { square -> Float in
             let deviation = (square / Double(rows.count)).squareRoot()
             return deviation > 1e-6 ? Float(1 / deviation) : 1

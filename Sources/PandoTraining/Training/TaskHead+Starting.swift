@@ -98,33 +98,30 @@ private struct RidgeStart {
     let texts: (any FeatureSource)?
 
     static let logitGains: [Float] = [2, 4, 8, 16]
-    private static let strengths: [Double] = [0.01, 0.03, 0.1, 0.3, 1, 3]
+    private static let strengths: [Float] = [0.01, 0.03, 0.1, 0.3, 1, 3]
 
     func best(_ make: (Linear) -> TaskHead) -> TaskHead {
-        var best: (head: TaskHead, score: Score, weights: Tensor)?
+        var best: (head: TaskHead, score: Score)?
         for strength in Self.strengths {
-            let weights = ridge.weights(strength: strength)
-            let head = make(linear(weights, gain: gains[0]))
+            let head = withBestGain(ridge.weights(strength: strength), make)
             let score = metrics(of: head).primary
-            // Past the best strength the metric falls; neighbours differ too little to search on.
-            if let best, !score.isBetter(than: best.score) { break }
-            best = (head, score, weights)
+            if best.map({ score.isBetter(than: $0.score) }) ?? true { best = (head, score) }
         }
         guard let best else { stop("RidgeStart: no strengths") }
-        guard gains.count > 1 else { return best.head }
-        // The gain changes no order of labels, so the loss decides it.
+        return best.head
+    }
+
+    /// The gain hardly changes an order, so the loss decides it.
+    private func withBestGain(_ weights: Tensor, _ make: (Linear) -> TaskHead) -> TaskHead {
+        let candidates = gains.map { make(Linear(weight: weights * $0, bias: Tensor(priors))) }
+        guard candidates.count > 1 else { return candidates[0] }
         let examples = data.examples(in: .validation)
-        let candidates = gains.map { make(linear(best.weights, gain: $0)) }
         let losses = candidates.map { $0.meanLoss(on: examples, features: features, texts: texts) }
         return candidates[losses.indices.min { losses[$0] < losses[$1] } ?? 0]
     }
 
     private func metrics(of head: TaskHead) -> TaskMetrics {
         head.metrics(on: data.examples(in: .validation), features: features, texts: texts)
-    }
-
-    private func linear(_ weights: Tensor, gain: Float) -> Linear {
-        Linear(weight: weights * gain, bias: Tensor(priors))
     }
 }
 

@@ -18,10 +18,10 @@ public struct TrainedTask: Sendable {
 
 /// Trains the heads of several tasks on stored features.
 ///
-/// Every epoch each unfinished task passes once over its own training examples, several tasks at a time on as many
-/// threads; then it is measured on validation. A checkpoint, if asked for, is written every few seconds and when
-/// training is interrupted or fails, always of whole epochs; training on from it gives, bit for bit, what an
-/// unbroken run gives.
+/// In an epoch a task passes once over its own training examples and is measured on validation; as many tasks as
+/// there are cores train at a time, the one furthest behind first. A checkpoint, if asked for, is written every few
+/// seconds and when training is interrupted or fails, always of whole epochs; training on from it gives, bit for bit,
+/// what an unbroken run gives.
 public struct Trainer: Sendable {
     private var tasks: [TaskTrainer]
     private let fingerprint: String
@@ -93,24 +93,66 @@ public struct Trainer: Sendable {
     public mutating func run(
         checkpoint: URL? = nil, cancellation: CancellationFlag? = nil, report: @Sendable (EpochReport) -> Void = { _ in }
     ) throws -> Ending {
-        var savedAt = Date()
-        do {
-            while tasks.contains(where: { !$0.isDone }) {
-                if cancellation?.isCancelled == true {
-                    try save(to: checkpoint)
-                    return .interrupted
-                }
-                try trainEpoch(cancellation, report)
-                if Date().timeIntervalSince(savedAt) >= checkpointInterval {
-                    try save(to: checkpoint)
-                    savedAt = Date()
+        let state = Mutex(State(tasks: tasks, busy: [], failure: nil, savedAt: Date()))
+        let trainer = self
+        try forEachConcurrently(count: min(tasks.count, MachineResources.allowedCores)) { _, _ in
+            while let task = state.withLock({ $0.next(cancellation) }) {
+                trainer.trainEpoch(of: task, state, cancellation, report)
+                try state.withLock { state in
+                    guard Date().timeIntervalSince(state.savedAt) >= trainer.checkpointInterval else { return }
+                    try trainer.save(state.tasks, to: checkpoint)
+                    state.savedAt = Date()
                 }
             }
-        } catch let error as TrainingError {
-            try save(to: checkpoint)
-            throw error
         }
-        return .finished
+        let end = state.withLock { $0 }
+        tasks = end.tasks
+        if let failure = end.failure {
+            try save(tasks, to: checkpoint)
+            throw failure.error
+        }
+        guard tasks.contains(where: { !$0.isDone }) else { return .finished }
+        try save(tasks, to: checkpoint)
+        return .interrupted
+    }
+
+    /// What the threads share: the tasks after their last whole epoch, and who is at work on which.
+    private struct State: Sendable {
+        var tasks: [TaskTrainer]
+        var busy: Set<Int>
+        var failure: (task: Int, error: TrainingError)?
+        var savedAt: Date
+
+        /// Takes the unfinished task that is furthest behind; `nil` if there is nothing left to begin.
+        mutating func next(_ cancellation: CancellationFlag?) -> Int? {
+            guard failure == nil, cancellation?.isCancelled != true else { return nil }
+            let open = tasks.indices.filter { !tasks[$0].isDone && !busy.contains($0) }
+            guard let task = open.min(by: { (tasks[$0].epoch, $0) < (tasks[$1].epoch, $1) }) else { return nil }
+            busy.insert(task)
+            return task
+        }
+    }
+
+    /// One epoch of one task, which stays as it was if the epoch fails or is cancelled.
+    private func trainEpoch(
+        of index: Int, _ state: borrowing Mutex<State>, _ cancellation: CancellationFlag?,
+        _ report: @Sendable (EpochReport) -> Void
+    ) {
+        var task = state.withLock { $0.tasks[index] }
+        do throws(TrainingError) {
+            let done = try task.trainEpoch(cancellation: cancellation)
+            state.withLock { state in
+                state.busy.remove(index)
+                guard let done else { return }
+                state.tasks[index] = task
+                report(done)
+            }
+        } catch {
+            state.withLock { state in
+                state.busy.remove(index)
+                if index < state.failure?.task ?? .max { state.failure = (index, error) }
+            }
+        }
     }
 
     /// The best heads so far.
@@ -118,29 +160,7 @@ public struct Trainer: Sendable {
         tasks.map { TrainedTask(data: $0.data, head: $0.best.head, bestEpoch: $0.best.epoch, epochs: $0.epoch) }
     }
 
-    /// One epoch of every unfinished task. A task that fails or is cancelled stays as it was before.
-    private mutating func trainEpoch(_ cancellation: CancellationFlag?, _ report: @Sendable (EpochReport) -> Void) throws {
-        let active = tasks.indices.filter { !tasks[$0].isDone }
-        let before = tasks
-        let results = Mutex<[Int: TaskTrainer]>([:])
-        let failure = Mutex<(place: Int, error: TrainingError)?>(nil)
-        try forEachConcurrently(count: active.count) { place, _ in
-            var task = before[active[place]]
-            do throws(TrainingError) {
-                guard let done = try task.trainEpoch(cancellation: cancellation) else { return }
-                results.withLock {
-                    $0[active[place]] = task
-                    report(done)
-                }
-            } catch {
-                failure.withLock { known in if known.map({ place < $0.place }) ?? true { known = (place, error) } }
-            }
-        }
-        results.withLock { for (index, task) in $0 { tasks[index] = task } }
-        if let failure = failure.withLock({ $0 }) { throw failure.error }
-    }
-
-    private func save(to checkpoint: URL?) throws {
+    private func save(_ tasks: [TaskTrainer], to checkpoint: URL?) throws {
         guard let checkpoint else { return }
         try TrainingCheckpoint(of: tasks, fingerprint: fingerprint).write(to: checkpoint)
     }
