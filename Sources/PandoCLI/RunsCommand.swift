@@ -31,7 +31,7 @@ struct RunsCommand: ParsableCommand {
             ])
             for run in runs {
                 table.add([
-                    run.id, run.planName, run.status.rawValue, Duration.inWords(run.seconds()), "\(run.seed)",
+                    run.id, run.planName, run.status.rawValue, ProgressBar.inWords(run.seconds()), "\(run.seed)",
                     run.bundlePath,
                 ])
             }
@@ -57,7 +57,7 @@ struct RunsCommand: ParsableCommand {
             let found = try registry.run(name)
             let metrics = try registry.metrics(of: found.id)
             if output.json { return try Console.print(json: Report(run: found, metrics: metrics)) }
-            print("\(found.id)  \(found.planName)  \(found.status.rawValue)  \(Duration.inWords(found.seconds()))")
+            print("\(found.id)  \(found.planName)  \(found.status.rawValue)  \(ProgressBar.inWords(found.seconds()))")
             print("machine  \(found.machine)\nbundle   \(found.bundlePath)")
             if let message = found.message { print("error    \(message)") }
             var table = Table([.init("task"), .init("epoch", .right), .init("split"), .init("metric"), .init("value", .right)])
