@@ -47,12 +47,33 @@ extension Bundle {
         }
     }
 
-    /// Exchanges the two folders in one step where there is an old one, and then removes the old one.
+    /// Puts `draft` in the place of `url`: in one step where the file system can exchange two folders; else the old
+    /// bundle keeps its name with `.old` until the new one stands.
     private static func replace(_ url: URL, by draft: URL) throws {
-        if FileManager.default.fileExists(atPath: url.path) {
-            _ = try FileManager.default.replaceItemAt(url, withItemAt: draft)
-        } else {
-            try FileManager.default.moveItem(at: draft, to: url)
+        guard FileManager.default.fileExists(atPath: url.path) else { return try rename(draft, to: url) }
+        if exchange(draft, url) { return try FileManager.default.removeItem(at: draft) }
+        let old = draft.appendingPathExtension("old")
+        try rename(url, to: old)
+        do { try rename(draft, to: url) } catch {
+            try rename(old, to: url)
+            throw error
+        }
+        try FileManager.default.removeItem(at: old)
+    }
+
+    /// Exchanges two names, and says whether that was possible.
+    ///
+    /// Swift's C library module leaves `renameat2` out, so it is looked up by name; its signature is Linux's.
+    private static func exchange(_ one: URL, _ other: URL) -> Bool {
+        typealias RenameAt2 = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+        guard let symbol = dlsym(nil, "renameat2") else { return false }
+        let exchangeFlag: UInt32 = 2  // RENAME_EXCHANGE
+        return unsafeBitCast(symbol, to: RenameAt2.self)(AT_FDCWD, one.path, AT_FDCWD, other.path, exchangeFlag) == 0
+    }
+
+    private static func rename(_ source: URL, to target: URL) throws(FileError) {
+        guard Glibc.rename(source.path, target.path) == 0 else {
+            throw FileError(operation: "rename \(source.path) to", path: target.path, code: errno)
         }
     }
 }
