@@ -163,6 +163,23 @@ import Testing
         #expect(found.first?.message.contains("cannot name a folder") == true)
     }
 
+    @Test func `taps are read in order of depth, and unknown ones refused`() throws {
+        let tasks = "\ndata: {kind: clipart}\ntasks: {category: {kind: classification}}"
+        let plan = try read("name: x\nbackbone: {name: mobilenet_v2, taps: [features.17, features.3]}" + tasks)
+        #expect(plan.backbone.readTaps == ["features.3", "features.17"])
+        #expect(try read("name: x\nbackbone: {taps: []}" + tasks).backbone.readTaps == [])
+        #expect(try read("name: x" + tasks).backbone.readTaps == ["features.13", "features.14", "features.17"])
+        let found = problems(of: "name: x\nbackbone: {taps: [features.77, features.3, features.3]}" + tasks)
+        #expect(found.map(\.path) == ["backbone.taps", "backbone.taps"])
+        #expect(found[0].message.hasPrefix("mobilenet_v2 has no tap 'features.77'; did you mean 'features."))
+    }
+
+    @Test(arguments: ImageBackboneKind.allCases)
+    func `every backbone has the taps that vectors take in by default`(kind: ImageBackboneKind) {
+        let taps = kind.makeNetwork().taps.map(\.name)
+        #expect(taps.filter(kind.summaryTaps.contains) == kind.summaryTaps)
+    }
+
     @Test func `options that mean nothing for a kind are refused`() {
         let found = problems(
             of: """

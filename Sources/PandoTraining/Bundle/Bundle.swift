@@ -54,7 +54,10 @@ public struct Bundle: Sendable {
         preprocessing = try Preprocessing(configuration: folder.appendingPathComponent("preprocessor_config.json"))
         let texts = url.appendingPathComponent("text_backbone")
         textFolder = FileManager.default.fileExists(atPath: texts.path) ? texts : nil
-        let features = backbone.pooledFeatures
+        let network = backbone
+        let unknown = plan.backbone.readTaps.filter { name in !network.taps.contains { $0.name == name } }
+        guard unknown.isEmpty else { throw BundleError(url.path, "the backbone has no taps \(unknown)") }
+        let features = network.vectorLength(reading: plan.backbone.readTaps)
         let textFeatures = try textFolder.map {
             try Self.decode(TextConfiguration.self, $0.appendingPathComponent("config.json")).hiddenSize
         }

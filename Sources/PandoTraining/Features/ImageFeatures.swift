@@ -3,14 +3,11 @@ import PandoBackbones
 import PandoData
 import PandoTensor
 
-/// Computes pooled features of pictures with a frozen backbone, or finds them in the store.
+/// Computes pictures' feature vectors with a frozen backbone, or finds them in the store.
 public struct ImageFeatures: Sendable {
     public let backbone: FrozenBackbone
     public let preprocessing: Preprocessing
     private let weightsDigest: String
-
-    /// The name of the feature that is stored.
-    public static let feature = "pooled"
 
     public init(_ backbone: FrozenBackbone, preprocessing: Preprocessing) {
         self.backbone = backbone
@@ -18,11 +15,14 @@ public struct ImageFeatures: Sendable {
         weightsDigest = backbone.backbone.weightsDigest
     }
 
+    /// The name of the feature that is stored.
+    var feature: String { backbone.vectorName }
+
     /// What the stored features depend on besides the picture.
     public var identity: FeatureIdentity {
         FeatureIdentity(
             backbone: weightsDigest, preprocessing: preprocessing.digest, precision: backbone.precision.rawValue,
-            features: [Self.feature: [backbone.backbone.pooledFeatures]])
+            features: [feature: [backbone.vectorLength]])
     }
 
     /// What an extraction came to.
@@ -71,9 +71,9 @@ public struct ImageFeatures: Sendable {
             progress(0, keyed.count)
             do {
                 let leftOut = try pipeline.run(keyed, cancellation: cancellation) { batch, _ in
-                    backbone.features(of: batch.pixels).pooled
-                } deliver: { positions, pooled in
-                    try appender.append(positions.map { keyed[$0].id }, [Self.feature: pooled])
+                    backbone.vectors(of: batch.pixels)
+                } deliver: { positions, vectors in
+                    try appender.append(positions.map { keyed[$0].id }, [feature: vectors])
                     done += positions.count
                     progress(done, keyed.count)
                 }
@@ -96,7 +96,7 @@ public struct ImageFeatures: Sendable {
         }
         let rows = try collection.resolve(kept.map { digests.keys[$0]! })
         return Result(
-            examples: kept.map { examples[$0] }, features: StoredFeatures(rows, of: Self.feature),
+            examples: kept.map { examples[$0] }, features: StoredFeatures(rows, of: feature),
             unreadable: unreadable.sorted { $0.position < $1.position }, computedCount: done)
     }
 

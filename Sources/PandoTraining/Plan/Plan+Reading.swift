@@ -88,24 +88,49 @@ private struct PlanReader {
     // MARK: Backbones
 
     private func backbone(_ section: PlanSection) -> BackbonePlan {
-        let (name, weights) = nameAndWeights("backbone", in: section, default: PlanDefaults.backbone)
-        return BackbonePlan(name: name, weights: weights)
+        var taps: [String]?
+        let (name, weights) = nameAndWeights("backbone", in: section, default: PlanDefaults.backbone) { inner, name in
+            taps = self.taps(inner, of: name)
+        }
+        return BackbonePlan(name: name, weights: weights, taps: taps)
+    }
+
+    /// Reads `taps: [NAME, …]`, in order of depth whatever the order in the file.
+    private func taps(_ section: PlanSection, of kind: ImageBackboneKind) -> [String]? {
+        guard let value = section.value("taps") else { return nil }
+        guard let list = value.sequence else {
+            section.problem("taps", "expected a list of taps, found \(value.kindInWords)")
+            return nil
+        }
+        let known = kind.makeNetwork().taps.map(\.name)
+        var wanted: Set<String> = []
+        for node in list {
+            let name = node.plainText ?? ""
+            if !known.contains(name) {
+                section.problem(
+                    "taps", "\(kind.rawValue) has no tap \(node.kindInWords)" + Suggestion.hint(for: name, among: known))
+            } else if !wanted.insert(name).inserted {
+                section.problem("taps", "'\(name)' stands twice")
+            }
+        }
+        return known.filter(wanted.contains)
     }
 
     private func textBackbone(_ section: PlanSection) -> TextBackbonePlan {
-        let (name, weights) = nameAndWeights("text_backbone", in: section, default: PlanDefaults.textBackbone)
+        let (name, weights) = nameAndWeights("text_backbone", in: section, default: PlanDefaults.textBackbone) { _, _ in }
         return TextBackbonePlan(name: name, weights: weights)
     }
 
-    /// Reads `key: NAME` or `key: {name: NAME, weights: PATH}`.
+    /// Reads `key: NAME` or `key: {name: NAME, weights: PATH, …}`; `more` reads what else the mapping may hold.
     private func nameAndWeights<Name: RawRepresentable<String> & CaseIterable>(
-        _ key: String, in section: PlanSection, default fallback: Name
+        _ key: String, in section: PlanSection, default fallback: Name, more: (PlanSection, Name) -> Void
     ) -> (Name, URL?) {
         guard let value = section.value(key) else { return (fallback, nil) }
         guard value.mapping != nil else { return (section.choice(key, default: fallback), nil) }
         guard let inner = section.section(key) else { return (fallback, nil) }
         let name = inner.choice("name", default: fallback)
         let weights = existingPath("weights", in: inner, required: false)
+        more(inner, name)
         inner.finish()
         return (name, weights)
     }

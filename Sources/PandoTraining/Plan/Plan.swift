@@ -36,10 +36,13 @@ public struct BackbonePlan: Sendable, Hashable, Codable {
     public var name: ImageBackboneKind
     /// A weight file (`.pth` or `.safetensors`); `nil` for the ones the set-up fetched.
     public var weights: URL?
+    /// The taps whose means join the pooled vector; `nil` for the backbone's own choice.
+    public var taps: [Tap.Name]?
 
-    public init(name: ImageBackboneKind = PlanDefaults.backbone, weights: URL? = nil) {
+    public init(name: ImageBackboneKind = PlanDefaults.backbone, weights: URL? = nil, taps: [Tap.Name]? = nil) {
         self.name = name
         self.weights = weights
+        self.taps = taps
     }
 }
 

@@ -54,7 +54,7 @@ extension Bundle {
         let headParameters = tasks.map(\.head.parameterCount)
         let headNumbers = tasks.map { $0.head.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } }
         let headAdds = tasks.map { task in
-            multiplyAdds(inputShape: [1, backbone.pooledFeatures]) { [task.head($0)] }
+            multiplyAdds(inputShape: [1, backbone.vectorLength(reading: plan.backbone.readTaps)]) { [task.head($0)] }
         }
         let speeds = imagesPerSecond(shape: shape, workers: workers, seconds: seconds)
         func total(_ numbers: [Int], passes: Int, of pass: Int) -> Int { passes * pass + numbers.reduce(0, +) }
@@ -82,11 +82,11 @@ extension Bundle {
         let batch = Tensor.uniform(-2..<2, [count] + shape.dropFirst(), using: &generator)
         let frozen = frozenBackbone()
         func shared() {
-            let pooled = frozen.features(of: batch, workers: workers).pooled
-            for task in tasks { _ = task.head(pooled) }
+            let vectors = frozen.vectors(of: batch, workers: workers)
+            for task in tasks { _ = task.head(vectors) }
         }
         func separate() {
-            for task in tasks { _ = task.head(frozen.features(of: batch, workers: workers).pooled) }
+            for task in tasks { _ = task.head(frozen.vectors(of: batch, workers: workers)) }
         }
         func time(_ body: () -> Void) -> Double {
             let start = ContinuousClock.now

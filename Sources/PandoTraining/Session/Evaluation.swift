@@ -7,7 +7,8 @@ import PandoTensor
 extension Bundle {
     /// The bundle's backbone, ready to run.
     public func frozenBackbone() -> FrozenBackbone {
-        FrozenBackbone(backbone, precision: plan.train.precision.elementType)
+        FrozenBackbone(
+            backbone, precision: plan.train.precision.elementType, reading: Set(plan.backbone.readTaps))
     }
 
     /// How good each task is on one split of the data that the plan names.

@@ -32,7 +32,7 @@ public struct PicturePrediction: Sendable, Encodable {
 }
 
 extension Bundle.Task {
-    /// The task's predictions from pooled features, row by row; none for a retrieval task.
+    /// The task's predictions from feature vectors, row by row; none for a retrieval task.
     ///
     /// - Parameter limit: labels per picture.
     /// - Shapes: `[N, F]` → `N` predictions.
@@ -71,8 +71,8 @@ extension Bundle {
         let examples = images.map { Example(id: $0.path, split: .test, image: .file($0), labels: [:]) }
         var found: [PicturePrediction] = []
         let unreadable = try pipeline.run(examples) { batch, _ in
-            let pooled = frozen.features(of: batch.pixels).pooled
-            return asked.map { ($0.name, $0.predictions(from: pooled, limit: limit)) }
+            let vectors = frozen.vectors(of: batch.pixels)
+            return asked.map { ($0.name, $0.predictions(from: vectors, limit: limit)) }
         } deliver: { positions, answers in
             for (row, position) in positions.enumerated() {
                 var tasks: [String: Prediction] = [:]

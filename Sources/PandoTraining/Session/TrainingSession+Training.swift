@@ -105,7 +105,7 @@ extension TrainingSession {
             peakResidentBytes: Self.peakResidentBytes)
         report(.message("writing \(bundle.path)"))
         try Bundle.write(
-            to: bundle, plan: plan, kind: plan.backbone.kind, backbone: prepared.backbone.backbone, preprocessing: prepared.preprocessing,
+            to: bundle, plan: plan, kind: plan.backbone.name, backbone: prepared.backbone.backbone, preprocessing: prepared.preprocessing,
             textFolder: prepared.textFolder, tasks: trained, metrics: metrics, cost: cost)
         try recorder.record(metrics)
         return Outcome(

@@ -51,7 +51,7 @@ public struct TrainingSession: Sendable {
     public func prepare(cancellation: CancellationFlag? = nil, _ report: @escaping @Sendable (Event) -> Void = { _ in })
         throws -> Prepared
     {
-        let kind = plan.backbone.kind
+        let kind = plan.backbone.name
         let network = try plan.backbone.weights.map { try kind.load($0) } ?? kind.loadPretrained()
         return try prepare(
             network: network, preprocessing: plan.preprocessing, textFolder: plan.textBackbone.weights,
@@ -67,7 +67,8 @@ public struct TrainingSession: Sendable {
         report(.message("\(dataset.name): \(dataset.examples.count) examples, \(plan.tasks.count) tasks"))
         _ = try TaskData.prepare(plan, on: dataset)
 
-        let frozen = FrozenBackbone(network, precision: plan.train.precision.elementType)
+        let frozen = FrozenBackbone(
+            network, precision: plan.train.precision.elementType, reading: Set(plan.backbone.readTaps))
         let images = ImageFeatures(frozen, preprocessing: preprocessing)
         let extracted = try images.extract(
             dataset.examples, store: store, decoder: decoder, workers: workers, isStrict: isStrict, cancellation: cancellation
@@ -103,23 +104,13 @@ extension Plan {
     /// How pictures are brought into the backbone's form: drawings and scenes whole on white, photographs cut, both with
     /// the backbone's own mean and deviation.
     public var preprocessing: Preprocessing {
-        let pretrained = backbone.kind.preprocessing
+        let pretrained = backbone.name.preprocessing
         switch data.kind {
         case .clipart, .scenes:
             return Preprocessing(
                 resize: .pad(pretrained.outputSize, fill: .white), interpolation: pretrained.interpolation,
                 mean: pretrained.mean, deviation: pretrained.deviation)
         case .imageFolder, .csv, .jsonl: return pretrained
-        }
-    }
-}
-
-extension BackbonePlan {
-    /// The network's kind: plans and networks use the same names.
-    public var kind: ImageBackboneKind {
-        switch name {
-        case .mobileNetV2: .mobileNetV2
-        case .efficientNetLite0: .efficientNetLite0
         }
     }
 }
