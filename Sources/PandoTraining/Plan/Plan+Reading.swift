@@ -146,7 +146,6 @@ private struct PlanReader {
         plan.seed = seed(section)
         plan.imageColumn = section.text("image") ?? plan.imageColumn
         plan.splitColumn = section.text("split")
-        plan.separator = section.text("separator") ?? plan.separator
         if let columns = section.section("columns") {
             for name in columns.keys {
                 if let text = columns.text(name), let kind: LabelKind = columns.choice(text, key: name) {
@@ -159,7 +158,7 @@ private struct PlanReader {
                 section.problem(nil, "'columns' is missing; name each task column and its kind, as in {price: number}")
             }
         } else {
-            for key in ["image", "split", "columns", "separator"] where section.has(key) {
+            for key in ["image", "split", "columns"] where section.has(key) {
                 section.problem(key, "only csv and jsonl data have '\(key)'; \(plan.kind.rawValue) knows its own")
             }
         }

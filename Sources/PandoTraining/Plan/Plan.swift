@@ -87,8 +87,6 @@ public struct DataPlan: Sendable, Hashable, Codable {
     public var splitColumn: String?
     /// The manifest's task columns.
     public var columns: [String: LabelKind]
-    /// Between the classes of a CSV cell.
-    public var separator: String
     /// At most so many examples; `nil` for all.
     public var limit: Int?
     /// For generated data and for choosing under `limit`.
@@ -96,7 +94,7 @@ public struct DataPlan: Sendable, Hashable, Codable {
 
     public init(
         kind: Kind, path: URL? = nil, imageColumn: String = PlanDefaults.imageColumn, splitColumn: String? = nil,
-        columns: [String: LabelKind] = [:], separator: String = PlanDefaults.separator, limit: Int? = nil,
+        columns: [String: LabelKind] = [:], limit: Int? = nil,
         seed: UInt64 = PlanDefaults.seed
     ) {
         self.kind = kind
@@ -104,7 +102,6 @@ public struct DataPlan: Sendable, Hashable, Codable {
         self.imageColumn = imageColumn
         self.splitColumn = splitColumn
         self.columns = columns
-        self.separator = separator
         self.limit = limit
         self.seed = seed
     }

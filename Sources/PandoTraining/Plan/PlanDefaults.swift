@@ -9,8 +9,6 @@ public enum PlanDefaults {
 
     /// `data.image`: the manifest's column of image paths.
     public static let imageColumn = "image"
-    /// `data.separator`: between the classes of one CSV cell.
-    public static let separator = ";"
 
     /// `tasks.NAME.head`
     public static let head = HeadPlan.Kind.linear
