@@ -81,8 +81,8 @@ let package = Package(
             name: "PandoTrainingTests", dependencies: ["PandoTraining", "PandoTestSupport"], swiftSettings: strict,
             linkerSettings: runPath),
         .testTarget(
-            name: "PandoCLITests", dependencies: ["PandoTraining", "PandoTestSupport"], swiftSettings: strict,
-            linkerSettings: runPath),
+            name: "PandoCLITests", dependencies: ["PandoCLI", "PandoData", "PandoTensor", "PandoTestSupport"],
+            swiftSettings: strict, linkerSettings: runPath),
     ],
     swiftLanguageModes: [.v6]
 )

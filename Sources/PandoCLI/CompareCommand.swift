@@ -31,12 +31,12 @@ struct CompareCommand: ParsableCommand {
             throw ValidationError(
                 "\(bundle.url.path) was trained with another plan; run pando train \(self.plan) -o \(bundle.url.path)")
         }
-        var session = TrainingSession(
-            bundle.plan, store: try features.store(), workers: features.workerCount, isStrict: features.strict)
-        session.decoder = features.decoder
+        let session = try features.session(bundle.plan)
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let metrics = try bundle.evaluate(on: .test, session: session, cancellation: Interruption().flag, display.show)
-        let comparison = bundle.compared(metrics: metrics, workers: features.workerCount)
+        let metrics = try Interruption.watching { flag in
+            try bundle.evaluate(on: .test, session: session, cancellation: flag, display.show)
+        }
+        let comparison = bundle.compared(metrics: metrics, workers: features.pictures.workerCount)
         if printing.json { return try Console.print(json: comparison) }
         show(comparison, bundle.tasks.map(\.name))
     }

@@ -39,6 +39,9 @@ enum Console {
     static func number(_ value: Double) -> String {
         value.isFinite ? String(format: abs(value) < 9.9995 ? "%.3f" : "%.1f", value) : "n/a"
     }
+
+    /// `6`, `3.42`, `1.2e+07`: a number in a sentence.
+    static func short(_ value: Double) -> String { String(format: "%.3g", value) }
 }
 
 /// Shows a session's events: one progress bar at a time, pictures left out by name.
@@ -64,9 +67,9 @@ final class SessionDisplay: Sendable {
             state.withLock { state in
                 if state.title != title {
                     state.bar?.finish()
-                    state.bar = ProgressBar(title, total: total, unit: unit, isQuiet: isQuiet)
+                    state.bar = ProgressBar(title, total: total, unit: unit, startingAt: done, isQuiet: isQuiet)
                     state.title = title
-                    state.done = 0
+                    state.done = done
                 }
                 if done > state.done {
                     state.bar?.advance(by: done - state.done)
@@ -84,27 +87,6 @@ final class SessionDisplay: Sendable {
             if pictures.count > Self.namedPictures {
                 Console.note("  and \(pictures.count - Self.namedPictures) more; --strict stops at the first")
             }
-        }
-    }
-}
-
-/// Turns Ctrl-C and a polite kill into a request to stop after the work at hand; a second one ends at once.
-final class Interruption {
-    let flag = CancellationFlag()
-    private let sources: [any DispatchSourceSignal]
-
-    init() {
-        let flag = flag
-        sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                if flag.isCancelled { _exit(128 + number) }
-                flag.cancel()
-                Console.note("\nstopping; press Ctrl-C again to end at once")
-            }
-            source.resume()
-            return source
         }
     }
 }

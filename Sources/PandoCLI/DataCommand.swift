@@ -51,9 +51,9 @@ struct DataCommand: ParsableCommand {
             for column in statistics.columns {
                 let holds: String
                 if let numbers = column.numbers {
-                    holds = "\(Console.number(numbers.minimum)) to \(Console.number(numbers.maximum)), mean \(Console.number(numbers.mean))"
+                    holds = "\(Console.short(numbers.minimum)) to \(Console.short(numbers.maximum)), mean \(Console.short(numbers.mean))"
                 } else if column.classes.isEmpty {
-                    holds = column.words.map { "texts of \(Console.number($0.mean)) words on average" } ?? ""
+                    holds = column.words.map { "texts of \(Console.short($0.mean)) words on average" } ?? ""
                 } else {
                     let largest = column.classes.max { ($0.total, $1.name) < ($1.total, $0.name) }
                     holds = "\(column.classes.count) labels" + (largest.map { ", most often \($0.name) (\($0.total))" } ?? "")

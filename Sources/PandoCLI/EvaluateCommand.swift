@@ -25,11 +25,11 @@ struct EvaluateCommand: ParsableCommand {
 
     func run() throws {
         let bundle = try Bundle(at: URL(fileURLWithPath: bundle, isDirectory: true))
-        var session = TrainingSession(
-            bundle.plan, store: try features.store(), workers: features.workerCount, isStrict: features.strict)
-        session.decoder = features.decoder
+        let session = try features.session(bundle.plan)
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let metrics = try bundle.evaluate(on: split, session: session, cancellation: Interruption().flag, display.show)
+        let metrics = try Interruption.watching { flag in
+            try bundle.evaluate(on: split, session: session, cancellation: flag, display.show)
+        }
         if printing.json { return try Console.print(json: EvaluationReport(tasks: metrics)) }
         print(MetricsTable.make(bundle.tasks.map(\.name), [(split.rawValue, metrics)]))
     }

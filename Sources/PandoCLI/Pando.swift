@@ -1,8 +1,9 @@
 import ArgumentParser
+import Foundation
 
 /// The `pando` command.
 @main
-struct PandoCommand: AsyncParsableCommand {
+struct PandoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pando",
         abstract: "One pretrained backbone, many tasks.",
@@ -19,4 +20,27 @@ struct PandoCommand: AsyncParsableCommand {
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SearchCommand.self, CompareCommand.self,
             FeaturesCommand.self, DataCommand.self, RunsCommand.self, DoctorCommand.self,
         ])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            exit(withError: FoundationFailure(error) ?? error)
+        }
+    }
+}
+
+/// An error of Foundation in words: it names the file and the system's reason, where it knows them.
+private struct FoundationFailure: Error, CustomStringConvertible {
+    let description: String
+
+    /// `nil` for errors that tell their own story.
+    init?(_ error: any Error) {
+        guard error is CocoaError || error is POSIXError || type(of: error) == NSError.self else { return nil }
+        let information = (error as NSError).userInfo
+        let path = information[NSFilePathErrorKey] as? String ?? (information[NSURLErrorKey] as? URL)?.path
+        let reason = (information[NSUnderlyingErrorKey] as? any Error)?.localizedDescription ?? error.localizedDescription
+        description = path.map { "\($0): \(reason)" } ?? reason
+    }
 }

@@ -28,7 +28,7 @@ struct PredictCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Draw the pictures with their predictions on one PNG.", valueName: "file"))
     var sheet: String?
 
-    @OptionGroup var features: FeatureOptions
+    @OptionGroup var pictures: PictureOptions
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
@@ -48,18 +48,23 @@ struct PredictCommand: ParsableCommand {
     func run() throws {
         let bundle = try Bundle(at: URL(fileURLWithPath: bundle, isDirectory: true))
         let pipeline = ImagePipeline(
-            preprocessing: bundle.preprocessing, batchSize: FrozenBackbone.sliceSize, workers: features.workerCount,
-            decoder: features.decoder, isStrict: features.strict)
+            preprocessing: bundle.preprocessing, batchSize: FrozenBackbone.sliceSize, workers: pictures.workerCount,
+            decoder: pictures.decoder, isStrict: pictures.strict)
         let names = tasks?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         let (predictions, unreadable) = try bundle.predict(
             images.map { URL(fileURLWithPath: $0) }, limit: top, tasks: names, pipeline: pipeline)
-        if let sheet { try draw(predictions, on: URL(fileURLWithPath: sheet)) }
+        let order = bundle.tasks.map(\.name)
+        if let sheet {
+            let captions = predictions.map { prediction in
+                order.compactMap { task in prediction.tasks[task]?.caption(of: task) }
+            }
+            try pictures.draw(predictions.map(\.image), captions: captions, on: sheet)
+        }
         if printing.json {
             try Console.print(
                 json: Report(
                     predictions: predictions, unreadable: unreadable.map { .init(image: $0.id, error: "\($0.error)") }))
         } else {
-            let order = bundle.tasks.map(\.name)
             for prediction in predictions { show(prediction, order) }
             for image in unreadable { Console.note("\(image.error)") }
             if let sheet { print("wrote \(sheet)") }
@@ -75,16 +80,6 @@ struct PredictCommand: ParsableCommand {
             print("  \(task.padding(toLength: width, withPad: " ", startingAt: 0))  \(answer.text)")
         }
     }
-
-    private func draw(_ predictions: [PicturePrediction], on file: URL) throws {
-        let tiles = try predictions.map { prediction in
-            let image = try features.decoder.image(
-                .file(URL(fileURLWithPath: prediction.image)), fittedTo: .clipart(side: 160))
-            let lines = prediction.tasks.sorted { $0.key < $1.key }.map { $0.value.text }
-            return ContactSheet.Tile(image: image, caption: lines)
-        }
-        try ContactSheet(tiles: tiles).rendered().write(png: file)
-    }
 }
 
 extension Prediction {
@@ -94,5 +89,10 @@ extension Prediction {
         case .labels(let labels): labels.map { String(format: "%@ %.2f", $0.label, $0.score) }.joined(separator: ", ")
         case .number(let number): Console.number(Double(number))
         }
+    }
+
+    /// A line below a picture: labels speak for themselves, a number needs its task's name.
+    func caption(of task: String) -> String {
+        if case .number = self { "\(task) \(text)" } else { text }
     }
 }

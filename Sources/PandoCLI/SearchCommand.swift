@@ -41,17 +41,15 @@ struct SearchCommand: ParsableCommand {
         let images = try ImageFolder.images(in: URL(fileURLWithPath: folder, isDirectory: true))
         guard !images.isEmpty else { throw ValidationError("there are no pictures in \(folder)") }
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let matches = try bundle.search(
-            query, in: images, limit: top, store: try features.store(), decoder: features.decoder,
-            workers: features.workerCount, isStrict: features.strict, cancellation: Interruption().flag, display.show)
+        let matches = try Interruption.watching { flag in
+            try bundle.search(
+                query, in: images, limit: top, store: try features.store(), decoder: features.pictures.decoder,
+                workers: features.pictures.workerCount, isStrict: features.pictures.strict, cancellation: flag,
+                display.show)
+        }
         if let sheet {
-            let tiles = try matches.map { match in
-                ContactSheet.Tile(
-                    image: try features.decoder.image(
-                        .file(URL(fileURLWithPath: match.image)), fittedTo: .clipart(side: 160)),
-                    caption: [String(format: "%.3f", match.score)])
-            }
-            try ContactSheet(tiles: tiles).rendered().write(png: URL(fileURLWithPath: sheet))
+            let captions = matches.map { [String(format: "%.3f", $0.score)] }
+            try features.pictures.draw(matches.map(\.image), captions: captions, on: sheet)
         }
         if printing.json { return try Console.print(json: matches) }
         for match in matches { print(String(format: "%.3f  %@", match.score, match.image)) }

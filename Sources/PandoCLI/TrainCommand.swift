@@ -40,14 +40,13 @@ struct TrainCommand: ParsableCommand {
         let plan = try Plan(contentsOf: file)
         let text = try String(contentsOf: file, encoding: .utf8)
         let bundle = URL(fileURLWithPath: output, isDirectory: true)
-        var session = TrainingSession(
-            plan, store: try features.store(), workers: features.workerCount, isStrict: features.strict)
-        session.decoder = features.decoder
+        let session = try features.session(plan)
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let interruption = Interruption()
-        let outcome = try session.train(
-            planText: text, into: bundle, registry: try RunRegistry(at: Locations.registry), runs: Locations.runs,
-            resumes: resume, cancellation: interruption.flag, display.show)
+        let outcome = try Interruption.watching { flag in
+            try session.train(
+                planText: text, into: bundle, registry: try RunRegistry(at: Locations.registry), runs: Locations.runs,
+                resumes: resume, cancellation: flag, display.show)
+        }
         func metrics(_ split: Split) -> [String: TaskMetrics] { outcome.metrics.compactMapValues { $0[split] } }
         if printing.json {
             return try Console.print(

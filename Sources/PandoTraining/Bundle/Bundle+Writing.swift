@@ -19,6 +19,22 @@ extension Bundle {
         }
     }
 
+    /// Refuses a place where no bundle can be written, before any work is done for it.
+    /// - Throws: `BundleError` or `FileError`.
+    public static func checkWritable(_ url: URL) throws {
+        try checkReplaceable(url)
+        var parent = url.standardizedFileURL.deletingLastPathComponent()
+        while parent.path != "/", !FileManager.default.fileExists(atPath: parent.path) { parent.deleteLastPathComponent() }
+        var isFolder: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: parent.path, isDirectory: &isFolder)
+        guard isFolder.boolValue else {
+            throw BundleError(url.path, "\(parent.path) is a file, not a folder; name another place")
+        }
+        guard access(parent.path, W_OK | X_OK) == 0 else {
+            throw FileError(operation: "write in", path: parent.path, code: errno)
+        }
+    }
+
     /// Writes a bundle beside `url` and puts it in its place when it is whole: a bundle that was there stays until then.
     ///
     /// - Parameters:
@@ -30,10 +46,12 @@ extension Bundle {
         textFolder: URL?, tasks: [TrainedTask], metrics: [String: [Split: TaskMetrics]], cost: TrainingCost
     ) throws {
         try checkReplaceable(url)
-        let parent = url.standardizedFileURL.deletingLastPathComponent()
+        let url = url.standardizedFileURL.resolvingSymlinksInPath()
+        let parent = url.deletingLastPathComponent()
+        removeAbandonedDrafts(of: url.lastPathComponent, in: parent)
         let draft = parent.appendingPathComponent(".\(url.lastPathComponent).\(getpid()).tmp")
         do {
-            try FileManager.default.createDirectory(at: draft, withIntermediateDirectories: true)
+            try Folder.make(draft)
             var contents = Contents(folder: draft)
             try contents.writeBackbone(kind, backbone, preprocessing)
             if let textFolder { try contents.copyTextEncoder(from: textFolder) }
@@ -74,6 +92,17 @@ extension Bundle {
     private static func rename(_ source: URL, to target: URL) throws(FileError) {
         guard Glibc.rename(source.path, target.path) == 0 else {
             throw FileError(operation: "rename \(source.path) to", path: target.path, code: errno)
+        }
+    }
+
+    /// Removes what killed processes left of bundles they were writing here.
+    private static func removeAbandonedDrafts(of name: String, in parent: URL) {
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: parent.path)) ?? [] {
+            guard entry.hasPrefix(".\(name)."), let process = Int32(entry.dropFirst(name.count + 2).prefix { $0 != "." }),
+                entry == ".\(name).\(process).tmp", !Machine.isAlive(process: process)
+            else { continue }
+            // One that cannot be removed costs room and nothing else.
+            try? FileManager.default.removeItem(at: parent.appendingPathComponent(entry))
         }
     }
 }
@@ -135,7 +164,7 @@ private struct Contents {
     /// Where the file goes, its folder made.
     private func place(_ path: String) throws -> URL {
         let url = folder.appendingPathComponent(path)
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Folder.make(url.deletingLastPathComponent())
         return url
     }
 

@@ -86,7 +86,8 @@ public final class ProgressBar: Sendable {
             // Return to the line's start and clear what the last text left.
             write("\r\u{1B}[K" + DisplayWidth.cut(bar(state, at: time), to: columns) + (isLast ? "\n" : ""))
         case .lines(let seconds):
-            guard isLast || gap >= seconds else { return }
+            // The last line is for `finish`, which tells how long it took.
+            guard isLast || gap >= seconds && !(total > 0 && state.done >= total) else { return }
             write(numbers(state, at: time) + "\n")
         }
         state.shownAt = time

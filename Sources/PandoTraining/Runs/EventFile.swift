@@ -14,7 +14,7 @@ public struct EventFile: Sendable {
 
     /// Starts a new file in `folder`, made if it is not there; the name is what TensorBoard looks for.
     public init(in folder: URL, startedAt time: Date = Date()) throws {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Folder.make(folder)
         let second = Int(time.timeIntervalSince1970)
         let stem = "events.out.tfevents.\(second).\(Machine.hostName).\(ProcessInfo.processInfo.processIdentifier)"
         var file = folder.appendingPathComponent(stem)

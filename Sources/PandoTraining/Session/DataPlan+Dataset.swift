@@ -20,7 +20,7 @@ extension DataPlan {
     private func whole() throws -> Dataset {
         switch kind {
         case .clipart: return try path.map { try Clipart.dataset(at: $0) } ?? Clipart.dataset()
-        case .scenes: return Scenes(seed: seed).dataset()
+        case .scenes: return Scenes(seed: seed, count: max(limit ?? 0, Scenes().count)).dataset()
         case .imageFolder: return try ImageFolder.dataset(at: required(path))
         case .csv, .jsonl:
             return try Manifest(

@@ -66,7 +66,7 @@ extension Bundle {
     public func predict(
         _ images: [URL], limit: Int = 3, tasks names: [String]? = nil, pipeline: ImagePipeline
     ) throws -> (predictions: [PicturePrediction], unreadable: [UnreadableImage]) {
-        let asked = try names.map { try $0.map(task) } ?? tasks
+        let asked = try answering(names)
         let frozen = frozenBackbone()
         let examples = images.map { Example(id: $0.path, split: .test, image: .file($0), labels: [:]) }
         var found: [PicturePrediction] = []
@@ -81,6 +81,25 @@ extension Bundle {
             }
         }
         return (found, unreadable)
+    }
+
+    /// The tasks of these names, or all that answer for one picture.
+    /// - Throws: `BundleError` if a task is unknown or none answers.
+    private func answering(_ names: [String]?) throws(BundleError) -> [Task] {
+        var asked: [Task] = []
+        for name in names ?? [] {
+            let task = try task(name)
+            guard task.plan.kind != .retrieval else {
+                throw BundleError(
+                    url.path, "the task '\(name)' finds pictures for a text and says nothing of a single one; use pando search")
+            }
+            asked.append(task)
+        }
+        if names == nil { asked = tasks.filter { $0.plan.kind != .retrieval } }
+        guard !asked.isEmpty else {
+            throw BundleError(url.path, "no task says anything of a single picture; use pando search")
+        }
+        return asked
     }
 
     /// A picture that was found for a text.

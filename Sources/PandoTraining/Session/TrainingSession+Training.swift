@@ -36,7 +36,7 @@ extension TrainingSession {
         planText: String, into bundle: URL, registry: RunRegistry, runs: URL, resumes: Bool,
         cancellation: CancellationFlag? = nil, _ report: @escaping @Sendable (Event) -> Void = { _ in }
     ) throws -> Outcome {
-        try Bundle.checkReplaceable(bundle)
+        try Bundle.checkWritable(bundle)
         let run = try resumes
             ? resumedRun(bundle, registry)
             : registry.start(

@@ -74,7 +74,7 @@ struct TrainingCheckpoint: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let text = String(decoding: try encoder.encode(notes), as: UTF8.self)
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Folder.make(url.deletingLastPathComponent())
         try SafetensorsFile.write(
             tensors, metadata: ["format": Self.format, "fingerprint": fingerprint, "tasks": text], to: url)
     }

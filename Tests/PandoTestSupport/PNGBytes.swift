@@ -1,9 +1,9 @@
 import Foundation
 
 /// PNG files byte by byte, for headers that no encoder would write.
-enum PNGBytes {
+public enum PNGBytes {
     /// A file that claims a size and then holds `rows` of uncompressed data.
-    static func file(width: UInt32, height: UInt32, interlaced: Bool = false, rows: [UInt8] = []) -> [UInt8] {
+    public static func file(width: UInt32, height: UInt32, interlaced: Bool = false, rows: [UInt8] = []) -> [UInt8] {
         let header = bigEndian(width) + bigEndian(height) + [8, 2, 0, 0, interlaced ? 1 : 0]
         return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A] + chunk("IHDR", header) + chunk("IDAT", zlib(rows))
             + chunk("IEND", [])
@@ -32,9 +32,4 @@ enum PNGBytes {
             (0..<8).reduce(register ^ UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
         }
     }
-}
-
-/// A file of the folder `Fixtures`; `make_fixtures.py` there says how each was made.
-func fixture(_ name: String) -> URL {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/\(name)")
 }
