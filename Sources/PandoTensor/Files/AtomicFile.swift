@@ -19,7 +19,7 @@ public enum AtomicFile {
         let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
         let temporary = directory.appendingPathComponent(".\(url.lastPathComponent).\(getpid())-\(number).tmp").path
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw FileError(operation: "create", path: temporary, code: errno) }
+        guard descriptor >= 0 else { throw FileError(operation: "create", path: url.path, code: errno) }
         let sink = Sink(descriptor: descriptor, path: url.path)
         do {
             try body(sink)

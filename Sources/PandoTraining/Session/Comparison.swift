@@ -23,6 +23,22 @@ public struct Comparison: Sendable, Encodable {
         public let peakTrainingBytes: Int?
         /// Each task's metric on test; `nil`: not run.
         public let metrics: [String: Double?]
+
+        /// What was not run is `null`, not left out.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(parameters, forKey: .parameters)
+            try container.encode(bytes, forKey: .bytes)
+            try container.encode(multiplyAddsPerImage, forKey: .multiplyAddsPerImage)
+            try container.encode(imagesPerSecond, forKey: .imagesPerSecond)
+            try container.encode(trainingSeconds, forKey: .trainingSeconds)
+            try container.encode(peakTrainingBytes, forKey: .peakTrainingBytes)
+            try container.encode(metrics, forKey: .metrics)
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case parameters, bytes, multiplyAddsPerImage, imagesPerSecond, trainingSeconds, peakTrainingBytes, metrics
+        }
     }
 
     public let shared: Side

@@ -92,7 +92,6 @@ final class RunningProgram: Sendable {
                 &actions, descriptor, files.file(name).path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         }
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addchdir_np(&actions, folder.path)
         // Tests run on threads that block signals; a program at a terminal starts with none blocked.
         var none = sigset_t()
         sigemptyset(&none)
@@ -101,11 +100,12 @@ final class RunningProgram: Sendable {
         for signal in [SIGINT, SIGTERM] { sigaddset(&reset, signal) }
         posix_spawnattr_setsigdefault(&attributes, &reset)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        let words = ([executable.path] + arguments).map { strdup($0) } + [nil]
+        // `env` changes the folder and then becomes the program.
+        let words = (["/usr/bin/env", "-C", folder.path, executable.path] + arguments).map { strdup($0) } + [nil]
         let variables = environment.map { strdup($0) } + [nil]
         defer { for word in words + variables { free(word) } }
         var process: pid_t = 0
-        let code = posix_spawn(&process, executable.path, &actions, &attributes, words, variables)
+        let code = posix_spawn(&process, "/usr/bin/env", &actions, &attributes, words, variables)
         guard code == 0 else { throw POSIXError(.init(rawValue: code) ?? .EIO) }
         self.process = process
     }
