@@ -24,7 +24,8 @@ package struct AdamStep: Sendable {
     {
         require(
             parameter.shape == gradient.shape && parameter.shape == first.shape && parameter.shape == second.shape,
-            "Adam: parameter \(parameter.shape), gradient \(gradient.shape) and moments \(first.shape) differ in shape")
+            "Adam: parameter \(parameter.shape), gradient \(gradient.shape) and moments \(first.shape), \(second.shape) differ in shape"
+        )
         let count = parameter.elementCount
         let results = (0..<3).map { _ in Tensor(uninitialized: parameter.shape, .float32) }
         let (p, m, v) = (

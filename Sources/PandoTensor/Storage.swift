@@ -13,6 +13,7 @@ final class Storage: @unchecked Sendable {
 
     /// Uninitialised bytes from the pool, 64-byte aligned.
     init(byteCount: Int) {
+        require(byteCount <= Int.max / 2, "out of memory: a tensor of \(byteCount) bytes")
         self.byteCount = byteCount
         pointer = StoragePool.shared.take(byteCount)
         owner = nil

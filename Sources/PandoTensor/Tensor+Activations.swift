@@ -4,7 +4,18 @@ import COneDNN
 
 extension Tensor {
     /// `function` of every element.
-    public func applying(_ function: Activation) -> Tensor { .applying(Elementwise(function: function), to: self) }
+    /// - Precondition: the elements are floating-point numbers.
+    public func applying(_ function: Activation) -> Tensor {
+        requireFloatingPoint("\(function)")
+        return .applying(Elementwise(function: function), to: self)
+    }
+
+    /// Stops the program if `operation` was asked of whole numbers.
+    func requireFloatingPoint(_ operation: @autoclosure () -> String) {
+        require(
+            elementType.isFloatingPoint,
+            "\(operation()): the tensor holds \(elementType), expected a floating-point type; cast it first")
+    }
 
     public func relu() -> Tensor { applying(.relu) }
     public func gelu() -> Tensor { applying(.gelu) }
@@ -26,10 +37,17 @@ extension Tensor {
 struct Elementwise: Operation {
     let function: Activation
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let input = inputs[0].detached.contiguous()
+        let input = inputs[0].contiguous()
         let output = Tensor(uninitialized: input.shape, input.elementType)
         guard input.elementCount > 0 else { return output }
+        switch function {
+        case .log: return input.cast(to: .float32).naturalLogarithm().cast(to: input.elementType)
+        case .softplus: return input.cast(to: .float32).softplusValues().cast(to: input.elementType)
+        default: break
+        }
         withExtendedLifetime(input.storage) {
             PrimitiveCache.shared.primitive(.activation(function, layout(of: input)))
                 .run((DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer))

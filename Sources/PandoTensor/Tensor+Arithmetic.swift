@@ -27,14 +27,17 @@ extension Tensor {
     }
 
     /// Where `left` is greater, element by element: a `bool` tensor.
-    public static func .> (left: Tensor, right: Tensor) -> Tensor { compare(left, right) { $0 > $1 } }
+    public static func .> (left: Tensor, right: Tensor) -> Tensor { .applying(Comparison.greater, to: left, right) }
 
     /// Where both are equal, element by element: a `bool` tensor.
-    public static func .== (left: Tensor, right: Tensor) -> Tensor { compare(left, right) { $0 == $1 } }
+    public static func .== (left: Tensor, right: Tensor) -> Tensor { .applying(Comparison.equal, to: left, right) }
 
     /// Elements of `self` where `condition` holds, of `other` elsewhere.
-    /// - Precondition: `condition` is `bool`; the shapes broadcast.
+    /// - Precondition: `condition` is `bool`, both others hold floating-point numbers; the shapes broadcast.
     public func selected(where condition: Tensor, otherwise other: Tensor) -> Tensor {
+        require(condition.elementType == .bool, "select: the condition is \(condition.elementType), expected bool")
+        requireFloatingPoint("select")
+        other.requireFloatingPoint("select")
         let mask = condition.cast(to: .float32)
         return .applying(Select(), to: mask, self, other)
     }
@@ -122,13 +125,15 @@ struct Select: Operation {
         let mask = inputs[0].broadcast(to: shape).scalars()
         let kept = combine(inputs[1].broadcast(to: shape), .zeros(shape)) { left, _ in left }
         let other = inputs[2].broadcast(to: shape).cast(to: .float32)
-        return Tensor(unsafeUninitialized: shape, of: Float.self) { output in
+        let type = inputs[1].elementType == inputs[2].elementType ? inputs[1].elementType : .float32
+        let result = Tensor(unsafeUninitialized: shape, of: Float.self) { output in
             kept.withScalars { yes in
                 other.withScalars { no in
                     for index in output.indices { output[index] = mask[index] != 0 ? yes[index] : no[index] }
                 }
             }
         }
+        return result.cast(to: type)
     }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
@@ -157,21 +162,45 @@ func broadcastShape(_ left: [Int], _ right: [Int], _ operation: @autoclosure () 
     }
 }
 
+/// Whole numbers are compared exactly, all else as `float32`.
+enum Comparison: Operation {
+    case greater, equal
+
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let (left, right) = (inputs[0], inputs[1])
+        if left.elementType.isFloatingPoint || right.elementType.isFloatingPoint {
+            let (x, y) = (left.cast(to: .float32), right.cast(to: .float32))
+            switch self {
+            case .greater: return combineElements(x, y) { (a: Float, b: Float) in a > b }
+            case .equal: return combineElements(x, y) { (a: Float, b: Float) in a == b }
+            }
+        }
+        let (x, y) = (left.cast(to: .int64), right.cast(to: .int64))
+        switch self {
+        case .greater: return combineElements(x, y) { (a: Int64, b: Int64) in a > b }
+        case .equal: return combineElements(x, y) { (a: Int64, b: Int64) in a == b }
+        }
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [nil, nil] }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
+}
+
 /// `function` of the elements of both tensors, broadcast; computed in f32, stored as the wider of both types.
+/// - Precondition: one of them holds floating-point numbers; whole numbers would lose digits unseen.
 @inline(__always)
 func combine(_ left: Tensor, _ right: Tensor, _ function: (Float, Float) -> Float) -> Tensor {
+    require(
+        left.elementType.isFloatingPoint || right.elementType.isFloatingPoint,
+        "element-wise operation: \(left.elementType) and \(right.elementType) hold whole numbers; cast one to float32")
     let type = left.elementType == right.elementType ? left.elementType : .float32
-    let result = combineFloats(left.cast(to: .float32), right.cast(to: .float32), Float.self, function)
-    return result.cast(to: type)
-}
-
-private func compare(_ left: Tensor, _ right: Tensor, _ function: (Float, Float) -> Bool) -> Tensor {
-    combineFloats(left.detached.cast(to: .float32), right.detached.cast(to: .float32), Bool.self, function)
+    return combineElements(left.cast(to: .float32), right.cast(to: .float32), function).cast(to: type)
 }
 
 @inline(__always)
-private func combineFloats<Output: TensorScalar>(
-    _ left: Tensor, _ right: Tensor, _ type: Output.Type, _ function: (Float, Float) -> Output
+private func combineElements<Input: TensorScalar, Output: TensorScalar>(
+    _ left: Tensor, _ right: Tensor, _ function: (Input, Input) -> Output
 ) -> Tensor {
     let shape = broadcastShape(left.shape, right.shape, "element-wise operation")
     let left = left.broadcast(to: shape)
@@ -179,8 +208,8 @@ private func combineFloats<Output: TensorScalar>(
     return withExtendedLifetime((left.storage, right.storage)) {
         Tensor(unsafeUninitialized: shape, of: Output.self) { output in
             guard let result = output.baseAddress, !output.isEmpty else { return }
-            let first = left.pointer(as: Float.self)
-            let second = right.pointer(as: Float.self)
+            let first = left.pointer(as: Input.self)
+            let second = right.pointer(as: Input.self)
             if left.isContiguous && right.isContiguous {
                 for index in 0..<output.count { result[index] = function(first[index], second[index]) }
                 return

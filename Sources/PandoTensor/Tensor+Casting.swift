@@ -14,7 +14,8 @@ struct Cast: Operation {
     let from: ElementType
 
     func forward(_ inputs: [Tensor]) -> Tensor {
-        switch from {
+        // In a program every value is a floating-point number, whatever it was in the function.
+        switch inputs[0].elementType {
         case .float32: convert(inputs[0]) { (value: Float) in value }
         case .bfloat16: convert(inputs[0]) { (value: BFloat16) in Float(value) }
         case .float16: convert(inputs[0]) { (value: Float16) in Float(value) }
@@ -62,7 +63,7 @@ struct Cast: Operation {
     private func map<Source: TensorScalar, Target: TensorScalar>(_ input: Tensor, _ function: (Source) -> Target)
         -> Tensor
     {
-        input.detached.withScalars(as: Source.self) { source in
+        input.withScalars(as: Source.self) { source in
             Tensor(unsafeUninitialized: input.shape, of: Target.self) { target in
                 for index in target.indices { target[index] = function(source[index]) }
             }

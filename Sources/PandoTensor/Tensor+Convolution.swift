@@ -59,6 +59,7 @@ extension Tensor {
         require(
             bias.map { $0.shape == [weight.shape[0]] } ?? true,
             "convolution: bias has shape \(bias?.shape ?? []), expected [\(weight.shape[0])]")
+        require(weight.elementCount > 0, "convolution: weight \(weight.shape) has no elements")
         let window = PrimitiveRecipe.Window(
             kernel: Array(weight.shape[2...]), stride: stride, dilation: dilation, paddingBefore: padding.before,
             paddingAfter: padding.after)
@@ -124,7 +125,7 @@ extension Tensor {
 
     private func pooled(_ kind: PrimitiveRecipe.Pooling, _ kernel: [Int], _ stride: [Int], _ padding: Padding) -> Tensor {
         require(rank == 4, "pooling: shape \(shape) is no map [N, H, W, C]")
-        require(elementType.isFloatingPoint, "pooling: the map is \(elementType), expected a floating-point type")
+        requireFloatingPoint("pooling")
         let window = PrimitiveRecipe.Window(
             kernel: kernel, stride: stride, dilation: [1, 1], paddingBefore: padding.before,
             paddingAfter: padding.after)
@@ -164,10 +165,12 @@ struct Convolution: Operation {
     let window: PrimitiveRecipe.Window
     let groups: Int
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let input = inputs[0].detached.contiguous()
-        let weight = inputs[1].detached.contiguous()
-        let bias = inputs.count > 2 ? inputs[2].detached.cast(to: .float32).contiguous() : nil
+        let input = inputs[0].contiguous()
+        let weight = inputs[1].contiguous()
+        let bias = inputs.count > 2 ? inputs[2].cast(to: .float32).contiguous() : nil
         let output = Tensor(uninitialized: outputShape(input.shape, weight.shape), input.elementType)
         guard output.elementCount > 0 else { return output }
         let primitive = PrimitiveCache.shared.primitive(
@@ -257,11 +260,14 @@ struct Pool: Operation {
     let kind: PrimitiveRecipe.Pooling
     let window: PrimitiveRecipe.Window
 
-    func forward(_ inputs: [Tensor]) -> Tensor { run(inputs[0].detached.contiguous()).output }
+    static let isComputedByKernels = true
+
+    func forward(_ inputs: [Tensor]) -> Tensor { run(inputs[0].contiguous()).output }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         let shape = saved.inputShapes[0]
         let type = gradient.elementType
+        guard shape.elementCount > 0 else { return [.zeros(shape, type)] }
         let gradient = gradient.contiguous()
         let result = Tensor(uninitialized: shape, type)
         let primitive = PrimitiveCache.shared.primitive(

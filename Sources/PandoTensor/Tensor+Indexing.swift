@@ -28,6 +28,9 @@ extension Tensor {
     /// - Precondition: every index is in `0..<N`.
     public func gathered(at indices: Tensor) -> Tensor {
         require(rank >= 1, "gather: a scalar has no rows")
+        require(
+            indices.elementType == .int64 || indices.elementType == .int32,
+            "gather: the indices are \(indices.elementType), expected int64 or int32")
         return .applying(Gather(), to: self, indices)
     }
 
@@ -74,7 +77,7 @@ struct Concatenate: Operation {
 
 struct Gather: Operation {
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let source = inputs[0].detached.contiguous()
+        let source = inputs[0].contiguous()
         let rows = inputs[1].cast(to: .int64)
         let output = Tensor(uninitialized: rows.shape + source.shape.dropFirst(), source.elementType)
         let width = source.shape.dropFirst().reduce(1, *) * source.elementType.byteCount

@@ -11,8 +11,8 @@ public func matmul(_ left: Tensor, _ right: Tensor) -> Tensor {
         left.rank >= 2 && right.rank >= 2 && left.shape[left.rank - 1] == right.shape[right.rank - 2],
         "matmul: shapes \(left.shape) and \(right.shape) do not fit")
     require(
-        left.elementType == right.elementType,
-        "matmul: element types \(left.elementType) and \(right.elementType) differ")
+        left.elementType == right.elementType && left.elementType.isFloatingPoint,
+        "matmul: element types are \(left.elementType) and \(right.elementType), expected one floating-point type")
     return .applying(MatrixProduct(), to: left, right)
 }
 
@@ -26,12 +26,17 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
     require(
         bias.map { $0.shape == [weight.shape[0]] } ?? true,
         "linear: bias has shape \(bias?.shape ?? []), expected [\(weight.shape[0])]")
-    let rows = x.reshaped([-1, weight.shape[1]])
+    require(
+        x.elementType == weight.elementType && x.elementType.isFloatingPoint,
+        "linear: input is \(x.elementType), weight \(weight.elementType), expected one floating-point type")
+    let rows = x.reshaped([x.shape.dropLast().reduce(1, *), weight.shape[1]])
     let result = Tensor.applying(LinearMap(), to: [rows, weight] + (bias.map { [$0] } ?? []))
     return result.reshaped(Array(x.shape.dropLast()) + [weight.shape[0]])
 }
 
 struct MatrixProduct: Operation {
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
         let (left, right) = (inputs[0], inputs[1])
         let batch = broadcastShape(Array(left.shape.dropLast(2)), Array(right.shape.dropLast(2)), "matmul")
@@ -65,14 +70,20 @@ struct MatrixProduct: Operation {
 
 /// `x` `[N, in]`, `weight` `[out, in]` and perhaps `bias` `[out]` → `[N, out]`.
 struct LinearMap: Operation {
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
         let (x, weight) = (inputs[0].multiplicable(rank: 2), inputs[1].transposed.multiplicable(rank: 2))
-        require(
-            inputs[0].elementType == inputs[1].elementType,
-            "linear: input is \(inputs[0].elementType), weight \(inputs[1].elementType)")
         let output = Tensor(uninitialized: [x.shape[0], weight.shape[1]], x.elementType)
         guard output.elementCount > 0 else { return output }
-        let bias = inputs.count > 2 ? inputs[2].cast(to: .float32).contiguous().view(shape: [1, weight.shape[1]], strides: [weight.shape[1], 1]) : nil
+        let width = weight.shape[1]
+        let bias =
+            inputs.count > 2
+            ? inputs[2].cast(to: .float32).contiguous().view(shape: [1, width], strides: [width, 1]) : nil
+        // A sum of no products.
+        if x.shape[1] == 0 {
+            return (bias ?? .zeros([1, width])).broadcast(to: output.shape).cast(to: x.elementType).contiguous()
+        }
         let primitive = PrimitiveCache.shared.primitive(
             .matmul(
                 source: x.layout, weights: weight.layout, bias: bias?.layout, destination: output.layout, []))
@@ -110,7 +121,7 @@ extension Tensor {
     /// With leading axes of size 1 up to `rank`, in an arrangement that matrix products take: one of the last two
     /// axes without gaps, no overlapping rows.
     fileprivate func multiplicable(rank: Int) -> Tensor {
-        var tensor = detached
+        var tensor = self
         let (rows, columns) = (tensor.rank - 2, tensor.rank - 1)
         let direct = tensor.strides[columns] == 1 && tensor.strides[rows] >= tensor.shape[columns]
         let flipped = tensor.strides[rows] == 1 && tensor.strides[columns] >= tensor.shape[rows]

@@ -5,12 +5,14 @@ import COneDNN
 extension Tensor {
     /// `exp(x) / Σ exp(x)` along `axis`.
     public func softmax(along axis: Int = -1) -> Tensor {
-        .applying(Softmax(logarithm: false, axis: normalized(axis)), to: self)
+        requireFloatingPoint("softmax")
+        return .applying(Softmax(logarithm: false, axis: normalized(axis)), to: self)
     }
 
     /// The logarithm of `softmax`, without the loss of precision.
     public func logSoftmax(along axis: Int = -1) -> Tensor {
-        .applying(Softmax(logarithm: true, axis: normalized(axis)), to: self)
+        requireFloatingPoint("log-softmax")
+        return .applying(Softmax(logarithm: true, axis: normalized(axis)), to: self)
     }
 
     /// `(x - mean) / √(variance + ε) · weight + bias` over the last axis.
@@ -20,7 +22,8 @@ extension Tensor {
         require(
             rank >= 1 && weight.shape == [shape[rank - 1]] && bias.shape == weight.shape,
             "layer norm: weight \(weight.shape) and bias \(bias.shape) do not fit input \(shape)")
-        let rows = reshaped([-1, shape[rank - 1]])
+        requireFloatingPoint("layer norm")
+        let rows = reshaped([shape.dropLast().reduce(1, *), shape[rank - 1]])
         return .applying(LayerNormalization(epsilon: epsilon), to: rows, weight, bias).reshaped(shape)
     }
 
@@ -33,6 +36,7 @@ extension Tensor {
                 rank == 4 && value.shape == [shape[3]],
                 "batch norm: statistics or parameters of shape \(value.shape) do not fit input \(shape)")
         }
+        requireFloatingPoint("batch norm")
         return .applying(BatchNormalization(epsilon: epsilon), to: self, mean, variance, weight, bias)
     }
 
@@ -45,8 +49,10 @@ extension Tensor {
         require(
             rank == 4 && weight.shape == [shape[3]] && bias.shape == weight.shape,
             "batch norm: weight \(weight.shape) and bias \(bias.shape) do not fit input \(shape)")
+        requireFloatingPoint("batch norm")
         require(elementCount > 0, "batch norm: a batch of shape \(shape) has no statistics")
-        let (_, mean, variance) = BatchStatistics(epsilon: epsilon).run([self, weight, bias])
+        require(!isTraced, "program: batch norm with the batch's own statistics is no frozen function")
+        let (_, mean, variance) = BatchStatistics(epsilon: epsilon).run([plain.forKernels, weight.plain, bias.plain])
         return (.applying(BatchStatistics(epsilon: epsilon), to: self, weight, bias), mean, variance)
     }
 }
@@ -55,12 +61,22 @@ struct Softmax: Operation {
     let logarithm: Bool
     let axis: Int
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let input = inputs[0].detached.contiguous()
+        let input = inputs[0].contiguous()
         let output = Tensor(uninitialized: input.shape, input.elementType)
         guard input.elementCount > 0 else { return output }
+        if logarithm {
+            let values = input.cast(to: .float32)
+            let shape = input.shape
+            return values.logProbabilities(
+                from: Softmax(logarithm: false, axis: axis).forward([values]), shape[..<axis].reduce(1, *),
+                shape[axis], shape[(axis + 1)...].reduce(1, *)
+            ).cast(to: input.elementType)
+        }
         withExtendedLifetime(input.storage) {
-            PrimitiveCache.shared.primitive(.softmax(logarithm: logarithm, axis: 1, layout(input)))
+            PrimitiveCache.shared.primitive(.softmax(logarithm: false, axis: 1, layout(input)))
                 .run((DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer))
         }
         return output
@@ -94,8 +110,10 @@ struct Softmax: Operation {
 struct LayerNormalization: Operation {
     let epsilon: Float
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
-        run(inputs.map { $0.detached.contiguous() }).output
+        run(inputs.map { $0.contiguous() }).output
     }
 
     private func run(_ inputs: [Tensor]) -> (output: Tensor, mean: Tensor, variance: Tensor) {
@@ -138,9 +156,11 @@ struct LayerNormalization: Operation {
 struct BatchNormalization: Operation {
     let epsilon: Float
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let input = inputs[0].detached.contiguous()
-        let values = inputs[1...].map { $0.detached.cast(to: .float32).contiguous() }
+        let input = inputs[0].contiguous()
+        let values = inputs[1...].map { $0.cast(to: .float32).contiguous() }
         let output = Tensor(uninitialized: input.shape, input.elementType)
         guard input.elementCount > 0 else { return output }
         withExtendedLifetime((input.storage, values)) {
@@ -173,11 +193,13 @@ struct BatchNormalization: Operation {
 struct BatchStatistics: Operation {
     let epsilon: Float
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor { run(inputs).output }
 
     func run(_ inputs: [Tensor]) -> (output: Tensor, mean: Tensor, variance: Tensor) {
-        let input = inputs[0].detached.contiguous()
-        let (scale, shift) = (inputs[1].detached.cast(to: .float32).contiguous(), inputs[2].detached.cast(to: .float32).contiguous())
+        let input = inputs[0].contiguous()
+        let (scale, shift) = (inputs[1].cast(to: .float32).contiguous(), inputs[2].cast(to: .float32).contiguous())
         let output = Tensor(uninitialized: input.shape, input.elementType)
         let (mean, variance) = (Tensor(uninitialized: scale.shape, .float32), Tensor(uninitialized: scale.shape, .float32))
         withExtendedLifetime((input.storage, scale.storage, shift.storage)) {

@@ -67,7 +67,7 @@ extension Tensor {
     public func argmax() -> Tensor {
         require(rank >= 1 && shape[rank - 1] > 0, "argmax: shape \(shape) has no elements along the last axis")
         let width = shape[rank - 1]
-        return detached.cast(to: .float32).withScalars { source in
+        return cast(to: .float32).withScalars { source in
             Tensor(unsafeUninitialized: Array(shape.dropLast()), of: Int64.self) { target in
                 for row in target.indices {
                     let values = source[row * width..<(row + 1) * width]
@@ -78,6 +78,7 @@ extension Tensor {
     }
 
     private func reduced(_ kind: PrimitiveRecipe.Reduction, along axes: [Int], keepingAxes: Bool) -> Tensor {
+        requireFloatingPoint("\(kind)")
         let axes = Set(axes.map(normalized)).sorted()
         let reduction = Reduce(kind: kind, axes: axes)
         let result = axes.allSatisfy { shape[$0] == 1 } && elementType == .float32
@@ -97,8 +98,10 @@ struct Reduce: Operation {
     let kind: PrimitiveRecipe.Reduction
     let axes: [Int]
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let input = inputs[0].detached.contiguous()
+        let input = inputs[0].contiguous()
         var shape = input.shape
         let count = axes.reduce(1) { $0 * shape[$1] }
         for axis in axes { shape[axis] = 1 }

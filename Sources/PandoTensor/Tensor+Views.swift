@@ -92,7 +92,7 @@ struct Reshape: Operation {
     let shape: [Int]
 
     func forward(_ inputs: [Tensor]) -> Tensor {
-        inputs[0].detached.contiguous().view(shape: shape, strides: shape.rowMajorStrides)
+        inputs[0].contiguous().view(shape: shape, strides: shape.rowMajorStrides)
     }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [gradient.reshaped(saved.inputShapes[0])] }

@@ -29,7 +29,7 @@ public struct Tensor: Sendable {
         initialize: (UnsafeMutableBufferPointer<Scalar>) throws -> Void
     ) rethrows {
         let count = shape.elementCount
-        let storage = Storage(byteCount: count * MemoryLayout<Scalar>.stride)
+        let storage = Storage(byteCount: shape.byteCount(of: Scalar.elementType))
         let elements = storage.pointer.bindMemory(to: Scalar.self, capacity: count)
         try initialize(UnsafeMutableBufferPointer(start: elements, count: count))
         self.init(
@@ -39,7 +39,7 @@ public struct Tensor: Sendable {
     /// A tensor with uninitialised storage, for kernels to write before anyone reads.
     init(uninitialized shape: [Int], _ type: ElementType) {
         self.init(
-            storage: Storage(byteCount: shape.elementCount * type.byteCount), shape: shape,
+            storage: Storage(byteCount: shape.byteCount(of: type)), shape: shape,
             strides: shape.rowMajorStrides, elementType: type)
     }
 }
@@ -151,6 +151,7 @@ extension Tensor {
         require(
             elementType == Scalar.elementType,
             "the tensor holds \(elementType), it was read as \(Scalar.elementType)")
+        requireReadable()
         let dense = contiguous()
         return try withExtendedLifetime(dense.storage) {
             try body(UnsafeBufferPointer(start: dense.pointer(as: Scalar.self), count: elementCount))
@@ -170,10 +171,16 @@ extension Tensor {
 
     /// Calls `body` with the elements' bytes, row by row.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        requireReadable()
         let dense = contiguous()
         return try withExtendedLifetime(dense.storage) {
             try body(UnsafeRawBufferPointer(start: dense.rawPointer, count: byteCount))
         }
+    }
+
+    /// What a program is made from must not depend on values: they would be those of the trace for ever.
+    private func requireReadable() {
+        require(!isTraced, "program: the function reads elements of a value that depends on its input")
     }
 
     /// The first element's address. Reaches as far as shape and strides say, no further.
@@ -217,6 +224,13 @@ extension [Int] {
             count = product
         }
         return count
+    }
+
+    /// Bytes of a tensor of this shape.
+    package func byteCount(of type: ElementType) -> Int {
+        let (bytes, overflow) = elementCount.multipliedReportingOverflow(by: type.byteCount)
+        require(!overflow, "shape \(self) of \(type) has more bytes than an Int counts")
+        return bytes
     }
 
     package var rowMajorStrides: [Int] {

@@ -23,6 +23,9 @@ public struct AdamW: Optimizer {
 
     public mutating func update(_ module: inout some Module, along gradients: Gradients) {
         if moments.isEmpty { moments = gradients.tensors.map { (.zeros($0.shape), .zeros($0.shape)) } }
+        require(
+            moments.count == gradients.tensors.count,
+            "AdamW: the state holds moments of \(moments.count) parameters, the module has \(gradients.tensors.count)")
         steps += 1
         let corrections = (1 - powerOf(betas.0, steps), 1 - powerOf(betas.1, steps))
         let step = AdamStep(

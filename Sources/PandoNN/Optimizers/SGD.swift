@@ -17,6 +17,9 @@ public struct SGD: Optimizer {
 
     public mutating func update(_ module: inout some Module, along gradients: Gradients) {
         let isFirst = velocities.isEmpty
+        require(
+            isFirst || velocities.count == gradients.tensors.count,
+            "SGD: the state holds velocities of \(velocities.count) parameters, the module has \(gradients.tensors.count)")
         var velocities = velocities
         let (rate, momentum, decay, nesterov) = (learningRate, momentum, weightDecay, nesterov)
         module.step(along: gradients) { position, parameter, gradient in

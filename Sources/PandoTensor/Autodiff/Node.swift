@@ -7,9 +7,12 @@ import Synchronization
 final class Node: Sendable {
     /// `nil` for a leaf: a value that gradients are asked for.
     let operation: (any Operation)?
-    let parents: [Node?]
+    /// Written once more when the node goes, by its last owner: see `deinit`.
+    nonisolated(unsafe) private(set) var parents: [Node?]
     let saved: Saved
     let outputShape: [Int]
+    /// What gradients of the value are kept as.
+    let outputType: ElementType
     /// Whether the tape is recorded for a program, not for gradients: constants are then kept too.
     let isTrace: Bool
     /// Grows with every node, so that parents always come before their children.
@@ -18,11 +21,12 @@ final class Node: Sendable {
     private static let counter = Atomic<Int>(0)
 
     /// A leaf.
-    init(leafOf shape: [Int], isTrace: Bool = false) {
+    init(leafOf shape: [Int], _ type: ElementType, isTrace: Bool = false) {
         operation = nil
         parents = []
         saved = Saved(inputs: [], output: nil, inputShapes: [], wanted: [])
         outputShape = shape
+        outputType = type
         self.isTrace = isTrace
         sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
     }
@@ -37,13 +41,26 @@ final class Node: Sendable {
             inputs: inputs.enumerated().map { index, input in
                 isTrace
                     ? (input.node == nil ? input : nil)
-                    : (kept.containsInput(index) ? input.detached : nil)
+                    : (kept.containsInput(index) ? input.plain : nil)
             },
             output: kept.containsOutput && !isTrace ? output : nil,
             inputShapes: inputs.map(\.shape), wanted: wanted)
         outputShape = output.shape
+        outputType = output.elementType
         self.isTrace = isTrace
         sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    /// Lets go of a long tape node by node: one inside another they would use up the stack.
+    deinit {
+        var pending = parents.compactMap(\.self)
+        parents = []
+        while !pending.isEmpty {
+            var node = pending.removeLast()
+            guard isKnownUniquelyReferenced(&node) else { continue }
+            pending += node.parents.compactMap(\.self)
+            node.parents = []
+        }
     }
 }
 
@@ -51,7 +68,7 @@ extension Tensor {
     /// The same values as a leaf of the tape: what is computed from it can be differentiated with respect to it.
     package var differentiable: Tensor {
         require(elementType.isFloatingPoint, "only floating-point tensors can be differentiated, not \(elementType)")
-        return with(Node(leafOf: shape))
+        return with(Node(leafOf: shape, elementType))
     }
 
     /// Gradients of this scalar with respect to `leaves`, in their order; zeros for a leaf it does not depend on.
@@ -68,19 +85,21 @@ extension Tensor {
         let wanted = Set(leaves.compactMap { $0.node.map(ObjectIdentifier.init) })
         require(wanted.count == leaves.count, "gradients: each leaf must be made by `differentiable`, once")
         if let node {
-            pending[ObjectIdentifier(node)] = seed
+            pending[ObjectIdentifier(node)] = seed.cast(to: elementType)
             for node in node.ancestorsNewestFirst {
                 guard let operation = node.operation else { continue }
                 guard let gradient = pending.removeValue(forKey: ObjectIdentifier(node)) else { continue }
-                let contributions = operation.backward(gradient, node.saved)
+                let contributions = operation.contributions(gradient, node.saved)
                 for (parent, contribution) in zip(node.parents, contributions) {
                     guard let parent, let contribution else { continue }
                     require(
                         contribution.shape == parent.outputShape,
                         "\(type(of: operation)): the gradient has shape \(contribution.shape), the input \(parent.outputShape)"
                     )
+                    // Where types mix, an operation's gradient may come in the wider one.
+                    let part = contribution.cast(to: parent.outputType)
                     let key = ObjectIdentifier(parent)
-                    pending[key] = pending[key].map { $0 + contribution } ?? contribution
+                    pending[key] = pending[key].map { $0 + part } ?? part
                 }
             }
         }

@@ -13,10 +13,42 @@ protocol Operation: Sendable {
 
     /// Which values the backward pass reads, when the inputs in `wanted` need gradients.
     func keeps(_ wanted: [Bool]) -> Kept
+
+    /// Whether kernels compute it in the inputs' own element type; what this processor cannot compute in is then
+    /// brought to `float32` first.
+    static var isComputedByKernels: Bool { get }
 }
 
 extension Operation {
     func keeps(_ wanted: [Bool]) -> Kept { .inputs }
+
+    static var isComputedByKernels: Bool { false }
+
+    /// `forward`, in a type that this processor computes in; the result has the inputs' type.
+    func result(_ inputs: [Tensor]) -> Tensor {
+        guard Self.isComputedByKernels, let lacking = inputs.first(where: \.isBeyondKernels)?.elementType else {
+            return forward(inputs)
+        }
+        return forward(inputs.map(\.forKernels)).cast(to: lacking)
+    }
+
+    /// `backward`, in a type that this processor computes in.
+    func contributions(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        guard Self.isComputedByKernels, gradient.isBeyondKernels else { return backward(gradient, saved) }
+        return backward(
+            gradient.forKernels,
+            Saved(
+                inputs: saved.inputs.map { $0?.forKernels }, output: saved.output?.forKernels,
+                inputShapes: saved.inputShapes, wanted: saved.wanted))
+    }
+}
+
+extension Tensor {
+    /// Whether kernels cannot compute in the element type here.
+    fileprivate var isBeyondKernels: Bool { elementType.isFloatingPoint && !Processor.computes(in: elementType) }
+
+    /// The same values in a type that kernels compute in.
+    var forKernels: Tensor { isBeyondKernels ? cast(to: .float32) : self }
 }
 
 /// Which values of an operation its backward pass reads.
@@ -73,8 +105,14 @@ extension Tensor {
     }
 
     static func applying(_ operation: some Operation, to inputs: [Tensor]) -> Tensor {
-        let output = operation.forward(inputs)
-        guard inputs.contains(where: { $0.node != nil }), output.elementType.isFloatingPoint else { return output }
+        let output = operation.result(inputs.map(\.plain))
+        guard inputs.contains(where: { $0.node != nil }) else { return output }
+        if !output.elementType.isFloatingPoint {
+            guard inputs.contains(where: \.isTraced) else { return output }
+            require(
+                output.elementType == .bool,
+                "program: \(type(of: operation)) makes \(output.elementType) values, which a program does not hold")
+        }
         return output.with(Node(operation: operation, inputs: inputs, output: output))
     }
 
@@ -84,6 +122,14 @@ extension Tensor {
             storage: storage, offset: offset, shape: shape, strides: strides, elementType: elementType, node: node)
     }
 
-    /// The same values with no past: gradients stop here.
-    public var detached: Tensor { with(nil) }
+    /// The same values with no past.
+    var plain: Tensor { with(nil) }
+
+    /// The same values as a constant: gradients stop here.
+    ///
+    /// In a function that is being compiled there are no gradients, and the value stays one that depends on the input.
+    public var detached: Tensor { isTraced ? self : plain }
+
+    /// Whether a program is being made of what is computed from this value.
+    var isTraced: Bool { node?.isTrace == true }
 }

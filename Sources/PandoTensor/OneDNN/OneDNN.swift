@@ -85,7 +85,7 @@ extension ElementType {
 }
 
 /// Sizes, strides and element type of a value handed to oneDNN; without strides, oneDNN chooses the arrangement.
-struct Layout: Hashable, Sendable {
+struct Layout: Hashable, Sendable, CustomStringConvertible {
     var dimensions: [Int]
     var strides: [Int]?
     var type: ElementType
@@ -95,6 +95,8 @@ struct Layout: Hashable, Sendable {
         self.strides = strides
         self.type = type
     }
+
+    var description: String { "\(type) \(dimensions)" + (strides.map { " strides \($0)" } ?? "") }
 
     static func rowMajor(_ dimensions: [Int], _ type: ElementType) -> Layout {
         Layout(dimensions, strides: dimensions.rowMajorStrides, type)

@@ -57,9 +57,9 @@ func reorder(
     _ from: const_dnnl_memory_desc_t, _ source: UnsafeMutableRawPointer, to: const_dnnl_memory_desc_t,
     _ target: UnsafeMutableRawPointer
 ) {
-    let primitive = Primitive {
+    let primitive = Primitive(for: "a reorder") {
         dnnl_reorder_primitive_desc_create($0, from, CPUEngine.handle, to, CPUEngine.handle, $1)
     }
-    guard let primitive else { stop("oneDNN cannot reorder between these arrangements") }
+    guard let primitive else { stop("oneDNN has no implementation of a reorder between two of its own arrangements") }
     primitive.run((DNNL_ARG_FROM, source), (DNNL_ARG_TO, target))
 }

@@ -12,9 +12,10 @@ final class Primitive: @unchecked Sendable {
     /// A backward primitive refers to its forward one.
     private let forward: Primitive?
 
+    /// - Parameter purpose: what the primitive is for, should its making fail.
     /// - Returns: `nil` if oneDNN has no implementation of this combination.
     init?(
-        attributes: [PostOperation] = [], forward: Primitive? = nil,
+        for purpose: @autoclosure () -> String, attributes: [PostOperation] = [], forward: Primitive? = nil,
         _ describe: (UnsafeMutablePointer<dnnl_primitive_desc_t?>, dnnl_primitive_attr_t) -> dnnl_status_t
     ) {
         // oneDNN plans a primitive for as many threads as its maker may use: one, once the context is made.
@@ -23,10 +24,10 @@ final class Primitive: @unchecked Sendable {
         var made: dnnl_primitive_desc_t?
         let status = describe(&made, attribute.handle)
         guard status != dnnl_unimplemented else { return nil }
-        check(status, "creating a primitive descriptor")
+        check(status, "creating the descriptor of \(purpose())")
         descriptor = made!
         var primitive: dnnl_primitive_t?
-        check(dnnl_primitive_create(&primitive, descriptor), "dnnl_primitive_create")
+        check(dnnl_primitive_create(&primitive, descriptor), "creating \(purpose())")
         handle = primitive!
         self.forward = forward
         scratchpadBytes = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {

@@ -19,12 +19,16 @@ enum PrimitiveRecipe: Hashable, Sendable {
     case reduction(Reduction, source: Layout, destination: Layout)
 
     /// How a kernel slides over height and width. Dilation 1 means neighbouring pixels.
-    struct Window: Hashable, Sendable {
+    struct Window: Hashable, Sendable, CustomStringConvertible {
         var kernel: [Int] = []
         var stride: [Int]
         var dilation: [Int]
         var paddingBefore: [Int]
         var paddingAfter: [Int]
+
+        var description: String {
+            "window \(kernel) stride \(stride) dilation \(dilation) padding \(paddingBefore) and \(paddingAfter)"
+        }
     }
 
     enum Pooling: Hashable, Sendable { case max, average, averageCountingPadding }
@@ -37,14 +41,14 @@ enum PrimitiveRecipe: Hashable, Sendable {
         case .matmul(let source, let weights, let bias, let destination, let operations):
             let descriptors = [source, weights, destination].map(MemoryDescriptor.init)
             let bias = bias.map(MemoryDescriptor.init)
-            return Primitive(attributes: operations) {
+            return Primitive(for: "\(self)", attributes: operations) {
                 dnnl_matmul_primitive_desc_create(
                     $0, engine, descriptors[0].handle, descriptors[1].handle, bias?.handle, descriptors[2].handle, $1)
             }
         case .convolution(let window, let source, let weights, let bias, let destination, let operations):
             let descriptors = [source, weights, destination].map(MemoryDescriptor.init)
             let bias = bias.map(MemoryDescriptor.init)
-            return Primitive(attributes: operations) {
+            return Primitive(for: "\(self)", attributes: operations) {
                 dnnl_convolution_forward_primitive_desc_create(
                     $0, engine, dnnl_forward_inference, dnnl_convolution_direct, descriptors[0].handle,
                     descriptors[1].handle, bias?.handle, descriptors[2].handle, window.stride64, window.dilation64,
@@ -53,7 +57,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
         case .convolutionBackwardData(let window, let source, let weights, let destination):
             guard let forward = forwardConvolution(window, source, weights, destination) else { return nil }
             let descriptors = [source, weights, destination].map(MemoryDescriptor.init)
-            return Primitive(forward: forward) {
+            return Primitive(for: "\(self)", forward: forward) {
                 dnnl_convolution_backward_data_primitive_desc_create(
                     $0, engine, dnnl_convolution_direct, descriptors[0].handle, descriptors[1].handle,
                     descriptors[2].handle, window.stride64, window.dilation64, window.before64, window.after64,
@@ -62,7 +66,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
         case .convolutionBackwardWeights(let window, let source, let weights, let destination):
             guard let forward = forwardConvolution(window, source, weights, destination) else { return nil }
             let descriptors = [source, weights, destination].map(MemoryDescriptor.init)
-            return Primitive(forward: forward) {
+            return Primitive(for: "\(self)", forward: forward) {
                 dnnl_convolution_backward_weights_primitive_desc_create(
                     $0, engine, dnnl_convolution_direct, descriptors[0].handle, descriptors[1].handle, nil,
                     descriptors[2].handle, window.stride64, window.dilation64, window.before64, window.after64,
@@ -73,7 +77,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
         case .poolingBackward(let window, let kind, let source, let destination):
             guard let forward = pooling(window, kind, source, destination) else { return nil }
             let descriptors = [source, destination].map(MemoryDescriptor.init)
-            return Primitive(forward: forward) {
+            return Primitive(for: "\(self)", forward: forward) {
                 dnnl_pooling_backward_primitive_desc_create(
                     $0, engine, kind.algorithm, descriptors[0].handle, descriptors[1].handle, window.stride64,
                     window.kernel64, window.dilation64, window.before64, window.after64, forward.descriptor, $1)
@@ -83,7 +87,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
         case .activationBackward(let function, let layout):
             guard let forward = activation(function, layout) else { return nil }
             let descriptor = MemoryDescriptor(layout)
-            return Primitive(forward: forward) {
+            return Primitive(for: "\(self)", forward: forward) {
                 dnnl_eltwise_backward_primitive_desc_create(
                     $0, engine, function.algorithm, descriptor.handle, descriptor.handle, descriptor.handle,
                     function.alpha, function.beta, forward.descriptor, $1)
@@ -93,7 +97,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
         case .softmaxBackward(let logarithm, let axis, let layout):
             guard let forward = softmax(logarithm, axis, layout) else { return nil }
             let descriptor = MemoryDescriptor(layout)
-            return Primitive(forward: forward) {
+            return Primitive(for: "\(self)", forward: forward) {
                 dnnl_softmax_backward_primitive_desc_create(
                     $0, engine, logarithm ? dnnl_softmax_log : dnnl_softmax_accurate, descriptor.handle,
                     descriptor.handle, descriptor.handle, Int32(axis), forward.descriptor, $1)
@@ -104,7 +108,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
             guard let forward = layerNorm(epsilon, layout) else { return nil }
             let descriptor = MemoryDescriptor(layout)
             let statistics = MemoryDescriptor(.rowMajor(Array(layout.dimensions.dropLast()), .float32))
-            return Primitive(forward: forward) {
+            return Primitive(for: "\(self)", forward: forward) {
                 dnnl_layer_normalization_backward_primitive_desc_create(
                     $0, engine, dnnl_backward, descriptor.handle, descriptor.handle, descriptor.handle,
                     statistics.handle, epsilon, Self.scaleAndShift, forward.descriptor, $1)
@@ -114,14 +118,14 @@ enum PrimitiveRecipe: Hashable, Sendable {
         case .batchNormBackward(let epsilon, let layout):
             guard let forward = batchNorm(epsilon, true, layout) else { return nil }
             let descriptor = MemoryDescriptor(layout)
-            return Primitive(forward: forward) {
+            return Primitive(for: "\(self)", forward: forward) {
                 dnnl_batch_normalization_backward_primitive_desc_create(
                     $0, engine, dnnl_backward, descriptor.handle, descriptor.handle, descriptor.handle, epsilon,
                     Self.scaleAndShift, forward.descriptor, $1)
             }
         case .reduction(let kind, let source, let destination):
             let descriptors = [source, destination].map(MemoryDescriptor.init)
-            return Primitive {
+            return Primitive(for: "\(self)") {
                 dnnl_reduction_primitive_desc_create(
                     $0, engine, kind.algorithm, descriptors[0].handle, descriptors[1].handle, 0, 0, $1)
             }
@@ -141,7 +145,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
     private func pooling(_ window: Window, _ kind: Pooling, _ source: Layout, _ destination: Layout) -> Primitive? {
         let descriptors = [source, destination].map(MemoryDescriptor.init)
         let training = kind == .max
-        return Primitive {
+        return Primitive(for: "\(self)") {
             dnnl_pooling_forward_primitive_desc_create(
                 $0, CPUEngine.handle, training ? dnnl_forward_training : dnnl_forward_inference, kind.algorithm,
                 descriptors[0].handle, descriptors[1].handle, window.stride64, window.kernel64, window.dilation64,
@@ -151,7 +155,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
 
     private func activation(_ function: Activation, _ layout: Layout) -> Primitive? {
         let descriptor = MemoryDescriptor(layout)
-        return Primitive {
+        return Primitive(for: "\(self)") {
             dnnl_eltwise_forward_primitive_desc_create(
                 $0, CPUEngine.handle, dnnl_forward_training, function.algorithm, descriptor.handle,
                 descriptor.handle, function.alpha, function.beta, $1)
@@ -160,7 +164,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
 
     private func softmax(_ logarithm: Bool, _ axis: Int, _ layout: Layout) -> Primitive? {
         let descriptor = MemoryDescriptor(layout)
-        return Primitive {
+        return Primitive(for: "\(self)") {
             dnnl_softmax_forward_primitive_desc_create(
                 $0, CPUEngine.handle, dnnl_forward_training, logarithm ? dnnl_softmax_log : dnnl_softmax_accurate,
                 descriptor.handle, descriptor.handle, Int32(axis), $1)
@@ -170,7 +174,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
     private func layerNorm(_ epsilon: Float, _ layout: Layout) -> Primitive? {
         let descriptor = MemoryDescriptor(layout)
         let statistics = MemoryDescriptor(.rowMajor(Array(layout.dimensions.dropLast()), .float32))
-        return Primitive {
+        return Primitive(for: "\(self)") {
             dnnl_layer_normalization_forward_primitive_desc_create(
                 $0, CPUEngine.handle, dnnl_forward_training, descriptor.handle, descriptor.handle, statistics.handle,
                 epsilon, Self.scaleAndShift, $1)
@@ -180,7 +184,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
     private func batchNorm(_ epsilon: Float, _ training: Bool, _ layout: Layout) -> Primitive? {
         let descriptor = MemoryDescriptor(layout)
         let flags = Self.scaleAndShift | (training ? 0 : dnnl_use_global_stats.rawValue)
-        return Primitive {
+        return Primitive(for: "\(self)") {
             dnnl_batch_normalization_forward_primitive_desc_create(
                 $0, CPUEngine.handle, training ? dnnl_forward_training : dnnl_forward_inference, descriptor.handle,
                 descriptor.handle, epsilon, flags, $1)

@@ -29,6 +29,20 @@ public enum Processor {
         ].contains(dnnl_get_effective_cpu_isa())
     }
 
+    /// Whether kernels compute in `type` here. What is brought to them in another floating-point type is computed in
+    /// `float32`: `float16` everywhere, `bfloat16` without AVX-512.
+    static func computes(in type: ElementType) -> Bool {
+        switch type {
+        case .float32: true
+        case .bfloat16: computesInBFloat16
+        case .float16, .int64, .int32, .int8, .uint8, .bool: false
+        }
+    }
+
+    // The numbers of oneDNN's instruction sets are sets of bits.
+    private static let computesInBFloat16 =
+        dnnl_get_effective_cpu_isa().rawValue & dnnl_cpu_isa_avx512_core.rawValue == dnnl_cpu_isa_avx512_core.rawValue
+
     /// Version of the kernel library, such as "oneDNN 3.2.0".
     public static var kernelLibrary: String {
         let version = dnnl_version().pointee

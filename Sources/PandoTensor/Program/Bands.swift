@@ -39,8 +39,10 @@ extension Convolution {
                     destinationStart: pixels.lowerBound * destination[3])
             }
         }
+        let (stride, reach) = (window.stride[0], window.dilation[0] * (window.kernel[0] - 1) + 1)
+        // Rows of windows that see nothing but padding would leave a band without input.
+        if window.paddingBefore[0] >= reach || window.paddingAfter[0] >= reach { return [whole] }
         return evenParts(of: destination[1], count).map { rows in
-            let (stride, reach) = (window.stride[0], window.dilation[0] * (window.kernel[0] - 1) + 1)
             let first = rows.lowerBound * stride - window.paddingBefore[0]
             let end = (rows.upperBound - 1) * stride - window.paddingBefore[0] + reach
             let read = max(first, 0)..<min(end, source[1])

@@ -22,7 +22,7 @@ struct Graph {
 
     /// Runs `function` once on zeros of `shape` and records what it does.
     init(tracing shape: [Int], _ function: (Tensor) -> [Tensor]) {
-        let leaf = Tensor.zeros(shape).with(Node(leafOf: shape, isTrace: true))
+        let leaf = Tensor.zeros(shape).with(Node(leafOf: shape, .float32, isTrace: true))
         let results = function(leaf)
         var order: [ObjectIdentifier: Int] = [:]
         var found: [ObjectIdentifier: Node] = [:]

@@ -10,7 +10,8 @@ import Synchronization
 public final class Program: Sendable {
     public let inputShape: [Int]
     public let outputShapes: [[Int]]
-    /// What the function computes in; results are `float32` always.
+    /// What the function computes in: as asked, or `float32` on a processor that does not compute in `bfloat16`.
+    /// Results are `float32` always.
     public let precision: ElementType
     /// Cores that one run uses.
     public let threads: Int
@@ -41,6 +42,7 @@ public final class Program: Sendable {
         require(
             graph.outputs.allSatisfy { graph.root(of: $0) != 0 }, "program: an output is the input itself")
         inputShape = shape
+        let precision = Processor.computes(in: precision) ? precision : .float32
         self.precision = precision
         self.threads = threads
         outputs = graph.outputs.map { (graph.root(of: $0), graph.nodes[$0].shape) }
@@ -67,7 +69,7 @@ public final class Program: Sendable {
         require(
             input.shape == inputShape && input.elementType == .float32,
             "program: compiled for float32 \(inputShape), got \(input.elementType) \(input.shape)")
-        let input = input.detached.contiguous()
+        let input = input.plain.contiguous()
         let workspace = workspaces.withLock { $0.popLast() } ?? Workspace(for: self)
         withExtendedLifetime((input.storage, results)) { workspace.run(self, input: input.rawPointer) }
         for (output, result) in zip(outputs, results) {

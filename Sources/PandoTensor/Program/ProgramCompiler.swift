@@ -31,9 +31,13 @@ struct ProgramCompiler {
         }
         for (position, step) in fused.enumerated() {
             let index = position + offset
-            // A residual that nobody reads later is added to in place.
+            // A residual that nobody reads later is added to in place, unless the step itself reads it.
             let residual = step.residual.map { rename($0, castInput) }
-            let inPlace = residual.map { lastUse[$0] == index && $0 != 0 && step.activationBeforeSum == nil } ?? false
+            let read = step.operands.map { if case .value(let value) = $0 { rename(value, castInput) } else { -1 } }
+            let inPlace =
+                residual.map {
+                    lastUse[$0] == index && $0 != 0 && !read.contains($0) && step.activationBeforeSum == nil
+                } ?? false
             places[step.output] = inPlace
                 ? places[residual!]!
                 : arena.place(bytes(graph.nodes[step.output].shape), during: index...(lastUse[step.output] ?? index))
@@ -59,7 +63,7 @@ struct ProgramCompiler {
                 let (from, to) = (
                     MemoryDescriptor(.rowMajor([part.count], .float32)), MemoryDescriptor(.rowMajor([part.count], precision))
                 )
-                let primitive = Primitive {
+                let primitive = Primitive(for: "a conversion of \(shape) to \(precision)") {
                     dnnl_reorder_primitive_desc_create(
                         $0, from.handle, CPUEngine.handle, to.handle, CPUEngine.handle, $1)
                 }
