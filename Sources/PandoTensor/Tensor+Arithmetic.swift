@@ -121,7 +121,8 @@ struct Extremum: Operation {
 /// `mask` 1 takes the second input, 0 the third; neither side's infinities leak into the other.
 struct Select: Operation {
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let shape = broadcastShape(inputs[0].shape, broadcastShape(inputs[1].shape, inputs[2].shape, "select"), "select")
+        let shape = broadcastShape(
+            inputs[0].shape, broadcastShape(inputs[1].shape, inputs[2].shape, "select"), "select")
         let mask = inputs[0].broadcast(to: shape).scalars()
         let kept = combine(inputs[1].broadcast(to: shape), .zeros(shape)) { left, _ in left }
         let other = inputs[2].broadcast(to: shape).cast(to: .float32)

@@ -84,7 +84,9 @@ struct Gather: Operation {
         rows.withScalars(as: Int64.self) { rows in
             withExtendedLifetime(source.storage) {
                 for (position, row) in rows.enumerated() {
-                    require((0..<Int64(source.shape[0])).contains(row), "gather: row \(row) is outside 0..<\(source.shape[0])")
+                    require(
+                        (0..<Int64(source.shape[0])).contains(row),
+                        "gather: row \(row) is outside 0..<\(source.shape[0])")
                     (output.rawPointer + position * width)
                         .copyMemory(from: source.rawPointer + Int(row) * width, byteCount: width)
                 }

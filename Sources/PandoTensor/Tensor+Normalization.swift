@@ -30,7 +30,8 @@ extension Tensor {
     /// `(x - mean) / √(variance + ε) · weight + bias` with statistics that were gathered before.
     ///
     /// - Shapes: map `[N, H, W, C]`, the rest `[C]`.
-    public func batchNormalized(mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: Float) -> Tensor {
+    public func batchNormalized(mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: Float) -> Tensor
+    {
         for value in [mean, variance, weight, bias] {
             require(
                 rank == 4 && value.shape == [shape[3]],
@@ -120,11 +121,14 @@ struct LayerNormalization: Operation {
         let input = inputs[0]
         let (scale, shift) = (inputs[1].cast(to: .float32), inputs[2].cast(to: .float32))
         let output = Tensor(uninitialized: input.shape, input.elementType)
-        let (mean, variance) = (Tensor(uninitialized: [input.shape[0]], .float32), Tensor(uninitialized: [input.shape[0]], .float32))
+        let (mean, variance) = (
+            Tensor(uninitialized: [input.shape[0]], .float32), Tensor(uninitialized: [input.shape[0]], .float32)
+        )
         guard input.elementCount > 0 else { return (output, mean, variance) }
         withExtendedLifetime((input.storage, scale.storage, shift.storage)) {
             PrimitiveCache.shared.primitive(.layerNorm(epsilon: epsilon, input.layout)).run(
-                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, scale.rawPointer), (DNNL_ARG_SHIFT, shift.rawPointer),
+                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, scale.rawPointer),
+                (DNNL_ARG_SHIFT, shift.rawPointer),
                 (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
                 (DNNL_ARG_DST, output.rawPointer))
         }
@@ -137,12 +141,15 @@ struct LayerNormalization: Operation {
         let shift = Tensor.zeros(weight.shape)  // asked for, though it has no part in the gradient
         let (_, mean, variance) = run([input, weight, shift])
         let gradient = gradient.contiguous()
-        let outputs = [Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape)]
+        let outputs = [
+            Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape),
+        ]
         guard input.elementCount > 0 else { return outputs }
         withExtendedLifetime((input.storage, weight.storage, shift.storage, gradient.storage)) {
             PrimitiveCache.shared.primitive(.layerNormBackward(epsilon: epsilon, input.layout)).run(
                 (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, weight.rawPointer),
-                (DNNL_ARG_SHIFT, shift.rawPointer), (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
+                (DNNL_ARG_SHIFT, shift.rawPointer), (DNNL_ARG_MEAN, mean.rawPointer),
+                (DNNL_ARG_VARIANCE, variance.rawPointer),
                 (DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_DIFF_SRC, outputs[0].rawPointer),
                 (DNNL_ARG_DIFF_SCALE, outputs[1].rawPointer), (DNNL_ARG_DIFF_SHIFT, outputs[2].rawPointer))
         }
@@ -178,7 +185,8 @@ struct BatchNormalization: Operation {
         let inverse = (saved.input(2).cast(to: .float32) + epsilon).power(-0.5)
         require(!saved.wanted[1] && !saved.wanted[2], "batch norm: gathered statistics are not differentiated")
         return [
-            saved.wanted[0] ? gradient * (inverse * saved.input(3).cast(to: .float32)).cast(to: gradient.elementType) : nil,
+            saved.wanted[0]
+                ? gradient * (inverse * saved.input(3).cast(to: .float32)).cast(to: gradient.elementType) : nil,
             nil, nil,
             saved.wanted[3]
                 ? (gradient * (saved.input(0) - saved.input(1)) * inverse).sum(along: [0, 1, 2]) : nil,
@@ -201,12 +209,15 @@ struct BatchStatistics: Operation {
         let input = inputs[0].contiguous()
         let (scale, shift) = (inputs[1].cast(to: .float32).contiguous(), inputs[2].cast(to: .float32).contiguous())
         let output = Tensor(uninitialized: input.shape, input.elementType)
-        let (mean, variance) = (Tensor(uninitialized: scale.shape, .float32), Tensor(uninitialized: scale.shape, .float32))
+        let (mean, variance) = (
+            Tensor(uninitialized: scale.shape, .float32), Tensor(uninitialized: scale.shape, .float32)
+        )
         withExtendedLifetime((input.storage, scale.storage, shift.storage)) {
             PrimitiveCache.shared.primitive(
                 .batchNorm(epsilon: epsilon, training: true, .channelsLast(input.shape, input.elementType))
             ).run(
-                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, scale.rawPointer), (DNNL_ARG_SHIFT, shift.rawPointer),
+                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, scale.rawPointer),
+                (DNNL_ARG_SHIFT, shift.rawPointer),
                 (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
                 (DNNL_ARG_DST, output.rawPointer))
         }
@@ -218,7 +229,9 @@ struct BatchStatistics: Operation {
         let weight = saved.input(1).cast(to: .float32).contiguous()
         let (_, mean, variance) = run([input, weight, .zeros(weight.shape)])
         let gradient = gradient.contiguous()
-        let outputs = [Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape)]
+        let outputs = [
+            Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape),
+        ]
         withExtendedLifetime((input.storage, weight.storage, gradient.storage)) {
             PrimitiveCache.shared.primitive(
                 .batchNormBackward(epsilon: epsilon, .channelsLast(input.shape, input.elementType))

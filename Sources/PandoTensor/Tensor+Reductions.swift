@@ -71,7 +71,9 @@ extension Tensor {
             Tensor(unsafeUninitialized: Array(shape.dropLast()), of: Int64.self) { target in
                 for row in target.indices {
                     let values = source[row * width..<(row + 1) * width]
-                    target[row] = Int64(values.indices.max { values[$0] < values[$1] || (values[$0] == values[$1] && $0 > $1) }! - row * width)
+                    target[row] = Int64(
+                        values.indices.max { values[$0] < values[$1] || (values[$0] == values[$1] && $0 > $1) }! - row
+                            * width)
                 }
             }
         }
@@ -81,7 +83,8 @@ extension Tensor {
         requireFloatingPoint("\(kind)")
         let axes = Set(axes.map(normalized)).sorted()
         let reduction = Reduce(kind: kind, axes: axes)
-        let result = axes.allSatisfy { shape[$0] == 1 } && elementType == .float32
+        let result =
+            axes.allSatisfy { shape[$0] == 1 } && elementType == .float32
             ? self : Tensor.applying(reduction, to: self)
         return keepingAxes ? result : result.dropping(axes)
     }

@@ -88,7 +88,8 @@ extension Tensor {
     /// A tensor with a copy of `bytes`, which hold its elements row by row in this machine's byte order.
     public init(copying bytes: UnsafeRawBufferPointer, shape: [Int], elementType: ElementType) {
         let count = shape.elementCount * elementType.byteCount
-        require(bytes.count == count, "Tensor: shape \(shape) of \(elementType) needs \(count) bytes, got \(bytes.count)")
+        require(
+            bytes.count == count, "Tensor: shape \(shape) of \(elementType) needs \(count) bytes, got \(bytes.count)")
         self.init(uninitialized: shape, elementType)
         UnsafeMutableRawBufferPointer(start: storage.pointer, count: count).copyMemory(from: bytes)
     }
@@ -197,7 +198,8 @@ extension Tensor: CustomStringConvertible {
         let values: String
         switch elementType {
         case .float32: values = preview(of: Float.self)
-        case .bfloat16: values = "[" + scalars(as: BFloat16.self).prefix(8).map { "\(Float($0))" }.joined(separator: ", ")
+        case .bfloat16:
+            values = "[" + scalars(as: BFloat16.self).prefix(8).map { "\(Float($0))" }.joined(separator: ", ")
         case .float16: values = preview(of: Float16.self)
         case .int64: values = preview(of: Int64.self)
         case .int32: values = preview(of: Int32.self)

@@ -15,7 +15,9 @@ import Testing
     }
 
     @Test func arithmeticBroadcasts() {
-        let pairs = [([2, 3], [3]), ([2, 3], [2, 1]), ([3, 1, 2], [4, 1]), ([], [2, 2]), ([2, 1, 3], [1, 4, 1])]
+        let pairs = [
+            ([2, 3], [3]), ([2, 3], [2, 1]), ([3, 1, 2], [4, 1]), ([], [2, 2]), ([2, 1, 3], [1, 4, 1]),
+        ]
         for (left, right) in pairs {
             let (a, b) = (irregular(left), irregular(right, phase: 1))
             expectGradients(of: [a, b], "\(left) + \(right)") { $0[0] + $0[1] }
@@ -48,7 +50,9 @@ import Testing
         expectGradients(of: [x], "slice") { $0[0].slice(1..<3, along: 1) }
         expectGradients(of: [x], "empty slice") { $0[0].slice(1..<1, along: 1) }
         expectGradients(of: [irregular([3, 1])], "broadcast") { $0[0].broadcast(to: [2, 3, 4]) }
-        expectGradients(of: [x, irregular([2, 1, 4], phase: 1)], "concatenate") { .concatenated([$0[0], $0[1], $0[0]], along: 1) }
+        expectGradients(of: [x, irregular([2, 1, 4], phase: 1)], "concatenate") {
+            .concatenated([$0[0], $0[1], $0[0]], along: 1)
+        }
         expectGradients(of: [x], "gather") { $0[0].gathered(at: Tensor([1, 1, 0] as [Int64])) }
         expectGradients(of: [irregular([3, 4])], "pick") { $0[0].picked(at: [0, 3, 1]) }
     }
@@ -71,9 +75,14 @@ import Testing
     }
 
     @Test func matrixProducts() {
-        let shapes = [([2, 3], [3, 4]), ([1, 1], [1, 1]), ([2, 2, 3], [2, 3, 1]), ([2, 3], [2, 3, 2]), ([3, 1, 2, 2], [2, 2, 2])]
+        let shapes = [
+            ([2, 3], [3, 4]), ([1, 1], [1, 1]), ([2, 2, 3], [2, 3, 1]), ([2, 3], [2, 3, 2]),
+            ([3, 1, 2, 2], [2, 2, 2]),
+        ]
         for (left, right) in shapes {
-            expectGradients(of: [irregular(left), irregular(right, phase: 1)], "\(left) · \(right)") { matmul($0[0], $0[1]) }
+            expectGradients(of: [irregular(left), irregular(right, phase: 1)], "\(left) · \(right)") {
+                matmul($0[0], $0[1])
+            }
         }
         expectGradients(of: [irregular([3, 2]), irregular([3, 4], phase: 1)], "transposed product") {
             matmul($0[0].transposed, $0[1])
@@ -84,7 +93,9 @@ import Testing
     }
 
     @Test func convolutions() {
-        func check(_ input: [Int], _ weight: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1) {
+        func check(
+            _ input: [Int], _ weight: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1
+        ) {
             expectGradients(
                 of: [irregular(input), irregular(weight, phase: 1), irregular([weight[0]], phase: 2)],
                 "convolution \(input) \(weight) /\(stride) +\(padding) :\(dilation) g\(groups)"

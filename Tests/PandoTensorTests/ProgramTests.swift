@@ -94,7 +94,9 @@ import Testing
     }
 
     @Test func theInputMayBeTheResidual() {
-        func function(_ x: Tensor) -> [Tensor] { [(x.convolved(with: irregular([3, 3, 1, 1], phase: 1)) + x).relu() * 2] }
+        func function(_ x: Tensor) -> [Tensor] {
+            [(x.convolved(with: irregular([3, 3, 1, 1], phase: 1)) + x).relu() * 2]
+        }
         for precision in [ElementType.float32, .bfloat16] {
             let input = irregular([2, 4, 4, 3])
             let found = Program(inputShape: input.shape, precision: precision, function)(input)[0]
@@ -116,11 +118,66 @@ import Testing
         }
     }
 
-    @Test func programsOfOneFunctionShareTheirWeights() {
-        let weights = PackedWeights()
-        _ = Program(inputShape: [1, 32, 32, 3], sharing: weights, Self.network)
-        let (_, peak) = MemoryMeter.measure { _ = Program(inputShape: [1, 32, 32, 3], sharing: weights, Self.network) }
-        let alone = MemoryMeter.measure { Program(inputShape: [1, 32, 32, 3], Self.network) }.peakBytes
-        #expect(peak <= alone)
+    /// Where the residual is what the convolution reads, adding to it in place would change what is still to be read.
+    @Test(arguments: [ElementType.float32, .bfloat16], [1, 2])
+    func aResidualMayBeWhatTheConvolutionReads(precision: ElementType, threads: Int) {
+        func function(_ x: Tensor) -> [Tensor] {
+            let wide = x.convolved(with: irregular([64, 3, 1, 1], phase: 1)).relu()
+            let full = (wide.convolved(with: irregular([64, 64, 3, 3], phase: 2) * 0.05, padding: Padding(1)) + wide)
+                .relu()
+            let deep = full.convolved(with: irregular([64, 1, 3, 3], phase: 3), padding: Padding(1), groups: 64) + full
+            return [linear(deep.mean(along: [1, 2]), weight: irregular([8, 64], phase: 4))]
+        }
+        let input = irregular([1, 16, 16, 3])
+        let found = Program(inputShape: input.shape, precision: precision, threads: threads, function)(input)[0]
+        let difference = worstDifference(found, function(input)[0]).relative
+        #expect(difference < (precision == .float32 ? 1e-5 : 0.02))
+    }
+
+    @Test func aLinearMapMayAddWhatItReads() {
+        func function(_ x: Tensor) -> [Tensor] {
+            let wide = linear(x, weight: irregular([64, 3], phase: 1)).relu()
+            return [(linear(wide, weight: irregular([64, 64], phase: 2)) + wide).relu() * 2]
+        }
+        let input = irregular([50, 3])
+        expectClose(Program(inputShape: input.shape, function)(input)[0], function(input)[0])
+    }
+
+    @Test func comparisonsAndSelectionsFollowTheInput() {
+        func function(_ x: Tensor) -> [Tensor] {
+            [x.selected(where: x .> Tensor.zeros([1]), otherwise: x * 0.1), (x .== x).cast(to: .float32) + x]
+        }
+        let input = irregular([3, 5])
+        for precision in [ElementType.float32, .bfloat16] {
+            let program = Program(inputShape: input.shape, precision: precision, function)
+            let rounded = input.cast(to: program.precision).cast(to: .float32)
+            for (found, expected) in zip(program(input), function(rounded)) {
+                #expect(worstDifference(found, expected).relative < 0.01)
+            }
+        }
+    }
+
+    @Test func constantsOfTheTraceDoNotStay() {
+        func function(_ x: Tensor) -> [Tensor] {
+            [x.logSumExp(along: 1), (x - x.detached.max(along: 1, keepingAxes: true)).exp()]
+        }
+        let input = irregular([3, 5]) * 200
+        for (found, expected) in zip(Program(inputShape: input.shape, function)(input), function(input)) {
+            expectClose(found, expected)
+        }
+    }
+
+    @Test func anEmptyBatchGivesEmptyResults() {
+        let results = Program(inputShape: [0, 8, 8, 3], Self.network)(.zeros([0, 8, 8, 3]))
+        #expect(results.map(\.shape) == [[0, 16], [0, 5], [0, 5]])
+    }
+
+    @Test(arguments: [1, 2, 3])
+    func windowsMaySeeNothingButPadding(threads: Int) {
+        func function(_ x: Tensor) -> [Tensor] {
+            [x.convolved(with: irregular([4, 3, 3, 3], phase: 1), padding: Padding(4))]
+        }
+        let input = irregular([1, 5, 5, 3])
+        expectClose(Program(inputShape: input.shape, threads: threads, function)(input)[0], function(input)[0])
     }
 }

@@ -53,7 +53,8 @@ public struct AdamW: Optimizer {
         set {
             steps = newValue["step"].map { Int($0.scalar(as: Int64.self)) } ?? 0
             moments = []
-            while let first = newValue["\(moments.count).exp_avg"], let second = newValue["\(moments.count).exp_avg_sq"] {
+            while let first = newValue["\(moments.count).exp_avg"], let second = newValue["\(moments.count).exp_avg_sq"]
+            {
                 moments.append((first, second))
             }
         }

@@ -19,13 +19,18 @@ public struct SGD: Optimizer {
         let isFirst = velocities.isEmpty
         require(
             isFirst || velocities.count == gradients.tensors.count,
-            "SGD: the state holds velocities of \(velocities.count) parameters, the module has \(gradients.tensors.count)")
+            "SGD: the state holds velocities of \(velocities.count) parameters, the module has \(gradients.tensors.count)"
+        )
         var velocities = velocities
         let (rate, momentum, decay, nesterov) = (learningRate, momentum, weightDecay, nesterov)
         module.step(along: gradients) { position, parameter, gradient in
             let slope = decay == 0 ? gradient : gradient + parameter * decay
             guard momentum != 0 else { return parameter - slope * rate }
-            if isFirst { velocities.append(slope) } else { velocities[position] = velocities[position] * momentum + slope }
+            if isFirst {
+                velocities.append(slope)
+            } else {
+                velocities[position] = velocities[position] * momentum + slope
+            }
             return parameter - (nesterov ? slope + velocities[position] * momentum : velocities[position]) * rate
         }
         self.velocities = velocities

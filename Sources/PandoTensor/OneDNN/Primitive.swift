@@ -30,9 +30,10 @@ final class Primitive: @unchecked Sendable {
         check(dnnl_primitive_create(&primitive, descriptor), "creating \(purpose())")
         handle = primitive!
         self.forward = forward
-        scratchpadBytes = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {
-            dnnl_memory_desc_get_size($0)
-        } ?? 0
+        scratchpadBytes =
+            dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {
+                dnnl_memory_desc_get_size($0)
+            } ?? 0
     }
 
     deinit {
