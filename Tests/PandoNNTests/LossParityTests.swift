@@ -63,4 +63,31 @@ import Testing
     func valueAndGradientsEqualPyTorch(golden: GoldenCase) throws {
         expectParity(golden, try #require(Self.calls[golden.operation]))
     }
+
+    @Test func missingLabelsDoNotCount() {
+        let (logits, targets) = (
+            irregular([4, 3]), Tensor([1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 1, 0] as [Float], shape: [4, 3])
+        )
+        let mask = Tensor([1, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1] as [Float], shape: [4, 3])
+        let known = Tensor((0..<12).filter { mask.scalars()[$0] == 1 }.map(Int64.init))
+        let expected = binaryCrossEntropy(
+            logits.reshaped(-1).gathered(at: known), targets.reshaped(-1).gathered(at: known))
+        expectClose(binaryCrossEntropy(logits, targets, mask: mask), expected)
+        #expect(binaryCrossEntropy(logits, targets, mask: .zeros([4, 3])).scalar() == 0)
+    }
+
+    @Test func gradientsOfEveryLossMatchCentralDifferences() {
+        let targets = Tensor([1, 0, 1, 0, 0, 1] as [Float], shape: [2, 3])
+        expectGradients(of: [irregular([2, 3])], "cross entropy") {
+            crossEntropy($0[0], [2, 0], classWeights: Tensor([1, 2, 0.5] as [Float]), labelSmoothing: 0.1)
+        }
+        expectGradients(of: [irregular([2, 3])], "binary cross entropy") {
+            binaryCrossEntropy($0[0], targets, positiveWeights: Tensor([1, 2, 0.5] as [Float]), mask: targets + 1)
+        }
+        expectGradients(of: [irregular([2, 3])], "focal") { focalLoss($0[0], targets) }
+        expectGradients(of: [irregular([2, 3])], step: 1e-3, "smooth L1") { smoothL1($0[0], targets, beta: 0.7) }
+        expectGradients(of: [irregular([3, 4]), irregular([3, 4], phase: 1), Tensor(2 as Float)], "InfoNCE") {
+            infoNCE($0[0].l2Normalized(), $0[1].l2Normalized(), scale: $0[2])
+        }
+    }
 }

@@ -80,4 +80,17 @@ import Testing
         expectClose(clipped.tensors[1], Tensor([0, 0, 0.8] as [Float]))
         #expect(gradients.clipped(toNorm: 6).tensors[0].scalars() == [3, 0])
     }
+
+    @Test func theStateOfAnotherModuleIsRefused() async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var layer = Linear(weight: .zeros([2, 3]), bias: .zeros([2]))
+            var optimizer = AdamW(learningRate: 0.1)
+            optimizer.state = [
+                "step": Tensor(1 as Int64), "0.exp_avg": .zeros([2, 3]), "0.exp_avg_sq": .zeros([2, 3]),
+            ]
+            optimizer.update(&layer, along: Gradients([.zeros([2, 3]), .zeros([2])]))
+        }
+        let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(said.contains("AdamW: the state holds moments of 1 parameters, the module has 2"))
+    }
 }
