@@ -21,6 +21,14 @@ public enum Activation: Hashable, Sendable {
 
     public static let relu6 = Activation.clamp(0, 6)
 
+    /// Whether oneDNN's own formula is precise enough; see `Tensor+Logarithms.swift`.
+    var isPreciseInKernels: Bool {
+        switch self {
+        case .log, .softplus: false
+        case .relu, .clamp, .gelu, .silu, .sigmoid, .tanh, .exp, .squareRoot, .square, .absolute, .linear, .power: true
+        }
+    }
+
     var algorithm: dnnl_alg_kind_t {
         switch self {
         case .relu: dnnl_eltwise_relu

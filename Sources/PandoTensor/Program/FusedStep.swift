@@ -82,7 +82,9 @@ extension Graph {
     private func foldFollowers(
         into step: inout FusedStep, _ folded: inout Set<Int>, _ reader: (Int) -> (index: Int, node: GraphNode)?
     ) {
-        if let next = reader(step.output), let function = next.node.operation as? Elementwise {
+        if let next = reader(step.output), let function = next.node.operation as? Elementwise,
+            function.function.isPreciseInKernels
+        {
             step.activationBeforeSum = function.function
             step.output = next.index
             folded.insert(next.index)
@@ -97,7 +99,9 @@ extension Graph {
                 step.residual = other
                 step.output = next.index
                 folded.insert(next.index)
-                if let after = reader(step.output), let function = after.node.operation as? Elementwise {
+                if let after = reader(step.output), let function = after.node.operation as? Elementwise,
+                    function.function.isPreciseInKernels
+                {
                     step.activation = function.function
                     step.output = after.index
                     folded.insert(after.index)
