@@ -33,7 +33,7 @@ struct CompareCommand: ParsableCommand {
         }
         let session = try features.session(bundle.plan)
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let metrics = try Interruption.watching { flag in
+        let metrics = try Interruption.watching(display) { flag in
             try bundle.evaluate(on: .test, session: session, cancellation: flag, display.show)
         }
         let comparison = bundle.compared(metrics: metrics, workers: features.pictures.workerCount)

@@ -60,6 +60,14 @@ final class SessionDisplay: Sendable {
 
     init(isQuiet: Bool) { self.isQuiet = isQuiet }
 
+    /// Ends the line of a progress bar, so that whatever is said next begins a new one.
+    func finish() {
+        state.withLock { state in
+            state.bar?.finish()
+            state.bar = nil
+        }
+    }
+
     func show(_ event: TrainingSession.Event) {
         switch event {
         case .message(let text): if !isQuiet { Console.note(text) }
@@ -68,6 +76,7 @@ final class SessionDisplay: Sendable {
                 if state.title != title {
                     state.bar?.finish()
                     state.bar = ProgressBar(title, total: total, unit: unit, startingAt: done, isQuiet: isQuiet)
+                    state.bar?.advance(by: 0)  // shows that the work has begun
                     state.title = title
                     state.done = done
                 }

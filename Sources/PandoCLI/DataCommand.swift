@@ -23,19 +23,20 @@ struct DataCommand: ParsableCommand {
 
         struct Report: Encodable {
             let statistics: DatasetStatistics
-            let findings: [DatasetReport.Finding]
+            let warnings: [DatasetReport.Finding]
         }
 
         func run() throws {
             let plan = try Plan(contentsOf: URL(fileURLWithPath: plan))
             let dataset = try plan.data.dataset()
             let statistics = DatasetStatistics(of: dataset)
-            let report = DatasetReport(checking: dataset, columns: plan.tasks.map(\.column))
+            // What is more than worth a warning depends on the plan's options too, and is told by the tasks below.
+            let warnings = DatasetReport(checking: dataset, columns: plan.tasks.map(\.column)).warnings
             if output.json {
-                try Console.print(json: Report(statistics: statistics, findings: report.findings))
+                try Console.print(json: Report(statistics: statistics, warnings: warnings))
             } else {
                 show(statistics)
-                for finding in report.findings {
+                for finding in warnings {
                     print("\(finding.severity.rawValue): \(finding.column.map { "\($0): " } ?? "")\(finding.message)")
                 }
             }

@@ -27,7 +27,7 @@ struct EvaluateCommand: ParsableCommand {
         let bundle = try Bundle(at: URL(fileURLWithPath: bundle, isDirectory: true))
         let session = try features.session(bundle.plan)
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let metrics = try Interruption.watching { flag in
+        let metrics = try Interruption.watching(display) { flag in
             try bundle.evaluate(on: split, session: session, cancellation: flag, display.show)
         }
         if printing.json { return try Console.print(json: EvaluationReport(tasks: metrics)) }

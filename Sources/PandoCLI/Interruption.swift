@@ -6,12 +6,17 @@ import Synchronization
 
 /// Turns Ctrl-C and a polite kill into a request to stop after the work at hand; a second one ends at once.
 enum Interruption {
-    /// Runs `body` with a flag that those signals set.
+    /// Runs `body` with a flag that those signals set; `display` shows what it does.
     /// - Throws: what `body` throws; if it stopped because of a signal, the shell's exit code for that, after saying so.
-    static func watching<Result>(_ body: (CancellationFlag) throws -> Result) throws -> Result {
+    static func watching<Result>(
+        _ display: SessionDisplay, _ body: (CancellationFlag) throws -> Result
+    ) throws -> Result {
         let watch = Watch()
         return try withExtendedLifetime(watch) {
-            do { return try body(watch.flag) } catch let error as TrainingSession.Interrupted {
+            do {
+                defer { display.finish() }
+                return try body(watch.flag)
+            } catch let error as TrainingSession.Interrupted {
                 Console.note("\(error)")
                 throw ExitCode(128 + watch.signal)
             } catch is CancellationError {

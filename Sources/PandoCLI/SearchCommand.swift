@@ -41,7 +41,7 @@ struct SearchCommand: ParsableCommand {
         let images = try ImageFolder.images(in: URL(fileURLWithPath: folder, isDirectory: true))
         guard !images.isEmpty else { throw ValidationError("there are no pictures in \(folder)") }
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let matches = try Interruption.watching { flag in
+        let matches = try Interruption.watching(display) { flag in
             try bundle.search(
                 query, in: images, limit: top, store: try features.store(), decoder: features.pictures.decoder,
                 workers: features.pictures.workerCount, isStrict: features.pictures.strict, cancellation: flag,

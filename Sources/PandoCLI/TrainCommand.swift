@@ -42,7 +42,7 @@ struct TrainCommand: ParsableCommand {
         let bundle = URL(fileURLWithPath: output, isDirectory: true)
         let session = try features.session(plan)
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let outcome = try Interruption.watching { flag in
+        let outcome = try Interruption.watching(display) { flag in
             try session.train(
                 planText: text, into: bundle, registry: try RunRegistry(at: Locations.registry), runs: Locations.runs,
                 resumes: resume, cancellation: flag, display.show)

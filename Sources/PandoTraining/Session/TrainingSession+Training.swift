@@ -38,7 +38,7 @@ extension TrainingSession {
     ) throws -> Outcome {
         try Bundle.checkWritable(bundle)
         let run = try resumes
-            ? resumedRun(bundle, registry)
+            ? resumedRun(bundle, registry, runs, report)
             : registry.start(
                 planName: plan.name, planText: planText, seed: plan.train.seed, bundlePath: bundle.standardizedFileURL.path)
         do {
@@ -64,7 +64,7 @@ extension TrainingSession {
         let start = ContinuousClock.now
         let prepared = try prepare(cancellation: cancellation, report)
         let ready = ContinuousClock.now
-        let checkpoint = folder.appendingPathComponent("checkpoint.safetensors")
+        let checkpoint = Self.checkpoint(in: folder)
         let goesOn = resumes && FileManager.default.fileExists(atPath: checkpoint.path)
         let recorder = try Recorder(run.id, registry: registry, folder: folder)
         let (trainer, peak) = try MemoryMeter.measure {
@@ -113,17 +113,27 @@ extension TrainingSession {
             epochs: Dictionary(uniqueKeysWithValues: trained.map { ($0.data.name, $0.epochs) }))
     }
 
-    /// The newest run for this bundle that did not finish, marked as running again.
-    private func resumedRun(_ bundle: URL, _ registry: RunRegistry) throws -> Run {
+    /// The newest run for this bundle that did not finish, marked as running again; one with a checkpoint, if there is
+    /// any.
+    private func resumedRun(
+        _ bundle: URL, _ registry: RunRegistry, _ runs: URL, _ report: @Sendable (Event) -> Void
+    ) throws -> Run {
         let path = bundle.standardizedFileURL.path
-        guard
-            let run = try registry.runs().filter({
-                $0.bundlePath == path && $0.planName == plan.name && $0.status != .finished && $0.status != .running
-            }).max(by: { $0.started < $1.started })
-        else { throw TrainingError.nothingToResume(plan: plan.name, bundle: path) }
+        let unfinished = try registry.runs().filter {
+            $0.bundlePath == path && $0.planName == plan.name && $0.status != .finished && $0.status != .running
+        }
+        let saved = unfinished.first { run in
+            FileManager.default.fileExists(atPath: Self.checkpoint(in: runs.appendingPathComponent(run.id)).path)
+        }
+        guard let run = saved ?? unfinished.first else {
+            throw TrainingError.nothingToResume(plan: plan.name, bundle: path)
+        }
+        report(.message("going on with run \(run.id)" + (saved == nil ? ", which had not begun to train" : "")))
         try registry.resume(run.id)
         return run
     }
+
+    private static func checkpoint(in folder: URL) -> URL { folder.appendingPathComponent("checkpoint.safetensors") }
 
     /// The most memory that this process ever held.
     static var peakResidentBytes: Int {
