@@ -15,6 +15,7 @@ let package = Package(
     products: [
         .library(name: "Pando", targets: ["Pando"]),
         .executable(name: "pando", targets: ["PandoCLI"]),
+        .executable(name: "PandoBenchmarks", targets: ["PandoBenchmarks"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -59,6 +60,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict, linkerSettings: runPath),
+        .executableTarget(
+            name: "PandoBenchmarks",
+            dependencies: [
+                "PandoBackbones", "PandoData", "PandoNN", "PandoTensor",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/PandoBenchmarks", swiftSettings: strict, linkerSettings: runPath),
         .target(
             name: "PandoTestSupport", dependencies: ["PandoNN", "PandoTensor"], path: "Tests/PandoTestSupport",
             swiftSettings: strict),

@@ -1,10 +1,12 @@
 """What the peers share: the clock, the cores, the networks."""
 
+import functools
 import math
 import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,6 +14,36 @@ from torch import nn
 
 WEIGHTS = Path(__file__).parents[1] / ".prefix" / "weights"
 BATCHES = (1, 32)
+PRECISIONS = ("f32", "bf16")
+
+
+@dataclass(frozen=True)
+class Work:
+    name: str
+    precision: str
+    batch: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    images: Path
+    sample: int
+    quick: bool
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Units a second: the median over repeats, and half of the way from the slowest to the fastest over the median."""
+
+    rate: float
+    spread: float
+    how: str
+
+    @staticmethod
+    def of(rates: list[float], how: str) -> "Measurement":
+        median = statistics.median(rates)
+        return Measurement(median, (max(rates) - min(rates)) / 2 / median, how)
 
 
 def cores() -> int:
@@ -24,13 +56,14 @@ def cores() -> int:
     return allowed if quota == "max" else max(1, min(allowed, math.ceil(int(quota) / int(period))))
 
 
-def seconds(run: Callable[[], object], warm_up: float = 0.7, total: float = 3.0, repeats: int = 5) -> float:
-    """The median time of one run, each measurement long enough for the clock; three will do where runs are slow."""
-    begin, count = time.perf_counter(), 0
-    while count < 1 or time.perf_counter() - begin < warm_up:
+def measured(run: Callable[[], object], count: int, how: str, settings: Settings, total: float = 3.0) -> Measurement:
+    """`count` units a run; each measurement long enough for the clock. Three repeats will do where runs are slow."""
+    total, warm_up, repeats = (total / 4, 0.2, 3) if settings.quick else (total, 0.7, 5)
+    begin, runs = time.perf_counter(), 0
+    while runs < 1 or time.perf_counter() - begin < warm_up:
         run()
-        count += 1
-    each = (time.perf_counter() - begin) / count
+        runs += 1
+    each = (time.perf_counter() - begin) / runs
     inner = max(1, round(total / repeats / each))
     times: list[float] = []
     while len(times) < repeats and not (len(times) >= 3 and sum(times) * inner > total):
@@ -38,12 +71,7 @@ def seconds(run: Callable[[], object], warm_up: float = 0.7, total: float = 3.0,
         for _ in range(inner):
             run()
         times.append((time.perf_counter() - begin) / inner)
-    return statistics.median(times)
-
-
-def row(work: str, precision: str, batch: int, unit: str, peer: str, rate: float, version: str, how: str) -> dict:
-    return {"work": work, "precision": precision, "batch": batch, "unit": unit, "peer": peer,
-            "theirs": round(rate, 2), "version": version, "how": how}  # fmt: skip
+    return Measurement.of([count / seconds for seconds in times], how)
 
 
 class Pooled(nn.Module):
@@ -75,3 +103,12 @@ def efficientnet_lite0() -> nn.Module:
 
 
 NETWORKS = {"mobilenet_v2": mobilenet_v2, "efficientnet_lite0": efficientnet_lite0}
+FORWARD = [
+    Work(f"forward {name}", precision, batch, "images/s")
+    for name in NETWORKS for batch in BATCHES for precision in PRECISIONS
+]  # fmt: skip
+
+
+@functools.cache
+def network_of(work: Work) -> nn.Module:
+    return NETWORKS[work.name.split()[1]]()

@@ -1,6 +1,5 @@
 """PyTorch's usual way from files to features: a DataLoader with two workers, Pillow, MobileNetV2."""
 
-import statistics
 import time
 from pathlib import Path
 
@@ -9,9 +8,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional
 
-from peer_measuring import cores, mobilenet_v2, row
+from peer_measuring import Measurement, Settings, Work, cores, mobilenet_v2
 
 BATCH, SIZE, WORKERS, PASSES = 32, 224, 2, 3
+NAME, VERSION, WORKS = "PyTorch", torch.__version__, [Work("extraction mobilenet_v2", "f32", BATCH, "images/s")]
 
 
 class Files(Dataset):
@@ -42,15 +42,13 @@ def chosen(images: Path, sample: int) -> list[Path]:
     return [paths[index * len(paths) // count] for index in range(count)]
 
 
-def rows(images, sample):
+def measure(_work: Work, settings: Settings) -> Measurement:
     Image.MAX_IMAGE_PIXELS = None  # some drawings are very large
     torch.set_num_threads(cores())
-    paths = chosen(images, sample)
+    paths = chosen(settings.images, settings.sample)
     network = mobilenet_v2().to(memory_format=torch.channels_last)
-    times = [one_pass(network, paths) for _ in range(PASSES)]
-    rate = len(paths) / statistics.median(times)
-    how = f"DataLoader with {WORKERS} workers, Pillow, {len(paths)} files"
-    yield row("extraction mobilenet_v2", "f32", BATCH, "images/s", "PyTorch", rate, torch.__version__, how)
+    rates = [len(paths) / one_pass(network, paths) for _ in range(1 if settings.quick else PASSES)]
+    return Measurement.of(rates, f"DataLoader with {WORKERS} workers, Pillow, {len(paths)} files")
 
 
 def one_pass(network, paths: list[Path]) -> float:

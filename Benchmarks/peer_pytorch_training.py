@@ -3,19 +3,18 @@
 import torch
 from torch import nn
 
-from peer_measuring import cores, row, seconds
+from peer_measuring import Measurement, Settings, Work, cores, measured
 
 ROWS, FEATURES, LABELS, BATCH = 5_685, 1_280, 92, 64
+NAME, VERSION, WORKS = "PyTorch", torch.__version__, [Work("head training", "f32", BATCH, "steps/s")]
 
 
-def rows(_images, _sample):
+def measure(_work: Work, settings: Settings) -> Measurement:
     torch.set_num_threads(cores())
-    ways = {f"eager, AdamW {name}": step_seconds(fused) for name, fused in (("plain", False), ("fused", True))}
-    how = min(ways, key=ways.get)
-    yield row("head training", "f32", BATCH, "steps/s", "PyTorch", 1 / ways[how], torch.__version__, how)
+    return max((training(fused, settings) for fused in (False, True)), key=lambda way: way.rate)
 
 
-def step_seconds(fused: bool) -> float:
+def training(fused: bool, settings: Settings) -> Measurement:
     torch.manual_seed(0)
     features = torch.randn(ROWS, FEATURES)
     labels = (torch.rand(ROWS, LABELS) < 0.05).float()
@@ -29,4 +28,4 @@ def step_seconds(fused: bool) -> float:
         loss(head(features[chosen]), labels[chosen]).backward()
         optimizer.step()
 
-    return seconds(step)
+    return measured(step, 1, f"eager, AdamW {'fused' if fused else 'plain'}", settings)
