@@ -37,7 +37,9 @@ enum Console {
     }
 
     static func number(_ value: Double) -> String {
-        value.isFinite ? String(format: abs(value) < 9.9995 ? "%.3f" : "%.1f", value) : "n/a"
+        guard value.isFinite else { return "n/a" }
+        if value != 0, abs(value) < 0.0005 { return String(format: "%.1e", value) }
+        return String(format: abs(value) < 9.9995 ? "%.3f" : "%.1f", value)
     }
 
     /// `6`, `3.42`, `1.2e+07`: a number in a sentence.
