@@ -81,7 +81,7 @@ func table(_ comparisons: [Comparison]) -> String {
     let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
     return lines.map { line in
         zip(line, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: " | ")
-            .replacing(/ +$/, with: "")
+            .replacing(/\ +$/, with: "")
     }.joined(separator: "\n")
 }
 
