@@ -13,11 +13,13 @@ import Testing
     private static let cost = TrainingCost(
         computedImages: 3, featureSeconds: 1, headSeconds: 2, peakTensorBytes: 4, peakResidentBytes: 5)
 
+    private static let featureCount = MobileNetV2().vectorLength(reading: ImageBackboneKind.mobileNetV2.summaryTaps)
+
     /// A trained task with weights of its own.
     private func trained(_ name: String, _ kind: TaskKind = .classification, phase: Float = 1) -> TrainedTask {
         let plan = TaskPlan(name: name, kind: kind, column: "someColumn")
         let labels = LabelMap(kind == .classification || kind == .multilabel ? ["ant", "bee_hive", "çedilla"] : [])
-        var head = TaskHead(untrained: plan, labelCount: labels.count, featureCount: 1280, textFeatureCount: 384)
+        var head = TaskHead(untrained: plan, labelCount: labels.count, featureCount: Self.featureCount, textFeatureCount: 384)
         var place = phase
         head.updateParameters { _, tensor in
             place += 1
@@ -60,7 +62,7 @@ import Testing
         let read = try bundle.task("my task")
         #expect(read.plan == written.data.plan)
         #expect(read.labels == written.data.labels)
-        let x = irregular([2, 1280], phase: 50)
+        let x = irregular([2, Self.featureCount], phase: 50)
         #expect(read.head(x).scalars() == written.head(x).scalars())
         #expect(try names(in: url.deletingLastPathComponent()) == ["bundle"])
         let metrics = try String(contentsOf: url.appendingPathComponent("tasks/my task/metrics.json"), encoding: .utf8)
