@@ -10,6 +10,8 @@ public final class FrozenBackbone: Sendable {
     public let precision: ElementType
     /// The taps that each pass returns, in order of depth.
     public let readTaps: [Tap.Name]
+    /// Whether a tap is returned as its mean over the picture, `[N, C]`, instead of its map.
+    public let poolsTaps: Bool
 
     /// Pictures that one thread runs at once: enough to keep the kernels busy, few enough to stay in cache.
     public static let sliceSize = 2
@@ -23,9 +25,13 @@ public final class FrozenBackbone: Sendable {
     private let programs = Mutex<[Key: Program]>([:])
 
     /// - Precondition: `names` are taps of `backbone`; `precision` is `.float32` or `.bfloat16`.
-    public init(_ backbone: any ImageBackbone, precision: ElementType = .float32, reading names: Set<Tap.Name> = []) {
+    public init(
+        _ backbone: any ImageBackbone, precision: ElementType = .float32, reading names: Set<Tap.Name> = [],
+        poolingTaps: Bool = false
+    ) {
         self.backbone = backbone
         self.precision = precision
+        poolsTaps = poolingTaps
         readTaps = backbone.taps.map(\.name).filter(names.contains)
         require(
             readTaps.count == names.count,
@@ -66,7 +72,8 @@ public final class FrozenBackbone: Sendable {
         // Compiled outside the lock: two threads may do the same work once, none waits for the other.
         let made = Program(inputShape: shape, precision: precision, threads: threads, sharing: packed) { pictures in
             let features = backbone.features(of: pictures, reading: Set(readTaps))
-            return [features.pooled] + readTaps.map { features.taps[$0]! }
+            let taps = readTaps.map { features.taps[$0]! }
+            return [features.pooled] + (poolsTaps ? taps.map { $0.mean(along: [1, 2]) } : taps)
         }
         return programs.withLock { programs in
             if let first = programs[key] { return first }

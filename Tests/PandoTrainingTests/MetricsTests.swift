@@ -7,7 +7,7 @@ import Testing
 private struct Golden: Decodable {
     struct Classification: Decodable {
         var outputs: [Float], targets: [Int], classes: Int
-        var accuracy, top5, macro_f1: Double
+        var accuracy, top5, macro_f1, log_loss: Double
         var precision, recall, f1: [Double]
         var support: [Int]
     }
@@ -36,6 +36,7 @@ private func expectClose(_ a: Double, _ b: Double, within tolerance: Double = 1e
         expectClose(metrics.accuracy, golden.accuracy)
         expectClose(metrics.top5Accuracy, golden.top5)
         expectClose(metrics.macroF1, golden.macro_f1)
+        expectClose(metrics.logLoss, golden.log_loss, within: 1e-6)
         for (index, found) in metrics.classes.enumerated() {
             expectClose(found.precision, golden.precision[index])
             expectClose(found.recall, golden.recall[index])

@@ -1,6 +1,6 @@
 """Makes Golden/metrics.json, which MetricsTests.swift reads: inputs and scikit-learn's answers.
 
-Run: python make_metrics_golden.py   (needs numpy and scikit-learn)
+Run: python make_metrics_golden.py   (needs numpy, scipy and scikit-learn)
 """
 
 import json
@@ -8,6 +8,7 @@ import pathlib
 
 import numpy
 import sklearn
+from scipy.special import softmax
 from sklearn import metrics
 
 SEED = 7
@@ -43,6 +44,7 @@ json.dump({
     "classification": {
         "outputs": logits.flatten().tolist(), "targets": targets.tolist(), "classes": classes,
         "accuracy": metrics.accuracy_score(targets, predicted), "top5": float(top5),
+        "log_loss": metrics.log_loss(targets, softmax(logits.astype(numpy.float64), axis=1), labels=range(classes)),
         "macro_f1": metrics.f1_score(targets, predicted, average="macro"),
         "precision": precision.tolist(), "recall": recall.tolist(), "f1": f1.tolist(), "support": support.tolist(),
     },

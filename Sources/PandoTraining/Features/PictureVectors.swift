@@ -18,11 +18,13 @@ extension FrozenBackbone {
     ///
     /// Earlier stages know of texture and line what the last one has dropped for the classes of its pretraining.
     /// - Shapes: `[N, H, W, 3]` → `[N, vectorLength]`.
+    /// - Precondition: the backbone pools its taps.
     public func vectors(of pictures: Tensor, workers: Int = 1) -> Tensor {
+        require(poolsTaps || readTaps.isEmpty, "FrozenBackbone: vectors are made of pooled taps")
         let features = features(of: pictures, workers: workers)
         let means = readTaps.map { name -> Tensor in
-            guard let map = features.taps[name] else { stop("FrozenBackbone: tap \(name) was not returned") }
-            return map.mean(along: [1, 2])
+            guard let mean = features.taps[name] else { stop("FrozenBackbone: tap \(name) was not returned") }
+            return mean
         }
         return .concatenated([features.pooled] + means, along: 1)
     }
@@ -35,12 +37,20 @@ extension FrozenBackbone {
 }
 
 extension ImageBackboneKind {
-    /// The taps that a picture's vector takes in unless the plan says otherwise: places in the last stages.
+    /// The taps that a picture's vector takes in unless the plan says otherwise: the end of every stage but the first.
     public var summaryTaps: [Tap.Name] {
         switch self {
-        case .mobileNetV2: ["features.13", "features.14", "features.17"]
-        case .efficientNetLite0: ["_blocks.10", "_blocks.11", "_blocks.15"]
+        case .mobileNetV2: ["features.3", "features.6", "features.10", "features.13", "features.16", "features.17"]
+        case .efficientNetLite0: ["_blocks.2", "_blocks.4", "_blocks.7", "_blocks.10", "_blocks.14", "_blocks.15"]
         }
+    }
+}
+
+extension Plan {
+    /// The backbone in the form in which this plan's features are computed.
+    func frozen(_ network: any ImageBackbone) -> FrozenBackbone {
+        FrozenBackbone(
+            network, precision: train.precision.elementType, reading: Set(backbone.readTaps), poolingTaps: true)
     }
 }
 

@@ -1,8 +1,9 @@
+import Foundation
 import PandoTensor
 
-/// How often the right class of several was found.
+/// How often the right class of several was found, and how sure of it the scores were.
 ///
-/// As scikit-learn's `accuracy_score`, `f1_score(average="macro")`, `precision_recall_fscore_support` and
+/// As scikit-learn's `accuracy_score`, `log_loss`, `f1_score(average="macro")`, `precision_recall_fscore_support` and
 /// `top_k_accuracy_score`, with 0 for a ratio without a denominator.
 public struct ClassificationMetrics: Sendable, Hashable {
     /// One class's numbers.
@@ -20,6 +21,8 @@ public struct ClassificationMetrics: Sendable, Hashable {
     public let accuracy: Double
     /// Share of examples whose class is among the five with the largest scores.
     public let top5Accuracy: Double
+    /// The mean of `-log p`, `p` being the probability (softmax of the scores) given to the right class.
+    public let logLoss: Double
     /// Mean F1 of the classes that occur as target or prediction.
     public let macroF1: Double
     /// In the order of the label map.
@@ -38,6 +41,7 @@ public struct ClassificationMetrics: Sendable, Hashable {
         var predicted = hits
         var support = hits
         var amongFive = 0
+        var surprise = 0.0
         for (row, target) in targets.enumerated() {
             require((0..<classCount).contains(target), "ClassificationMetrics: class \(target) of \(classCount)")
             let prediction = outputs.largest(inRow: row)
@@ -51,10 +55,14 @@ public struct ClassificationMetrics: Sendable, Hashable {
                 if other > own || (other == own && column < target) { ahead += 1 }
             }
             if ahead < 5 { amongFive += 1 }
+            let largest = outputs[row, prediction]
+            let sum = (0..<classCount).reduce(0.0) { $0 + exp(Double(outputs[row, $1] - largest)) }
+            surprise += log(sum) - Double(own - largest)
         }
         let count = Double(max(targets.count, 1))
         accuracy = Double(hits.reduce(0, +)) / count
         top5Accuracy = Double(amongFive) / count
+        logLoss = surprise / count
         let classes = (0..<classCount).map { index in
             let precision = ratio(hits[index], predicted[index])
             let recall = ratio(hits[index], support[index])
@@ -68,8 +76,12 @@ public struct ClassificationMetrics: Sendable, Hashable {
         exampleCount = targets.count
     }
 
+    var logLossScore: Score { Score("log_loss", logLoss, largerIsBetter: false) }
+
     var scores: [Score] {
-        [Score("accuracy", accuracy), Score("top5_accuracy", top5Accuracy), Score("macro_f1", macroF1)]
+        [
+            Score("accuracy", accuracy), Score("top5_accuracy", top5Accuracy), Score("macro_f1", macroF1), logLossScore,
+        ]
     }
 }
 

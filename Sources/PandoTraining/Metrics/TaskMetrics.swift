@@ -24,7 +24,7 @@ public enum TaskMetrics: Sendable, Hashable {
     case regression(RegressionMetrics)
     case retrieval(RetrievalMetrics)
 
-    /// All numbers, the one that training watches first.
+    /// All numbers, the task's most telling one first.
     public var scores: [Score] {
         switch self {
         case .classification(let metrics): metrics.scores
@@ -34,8 +34,14 @@ public enum TaskMetrics: Sendable, Hashable {
         }
     }
 
-    /// The number that early stopping and the best checkpoint go by.
+    /// The task's most telling number.
     public var primary: Score { scores[0] }
+
+    /// The number that early stopping and the best checkpoint go by: the primary one, but for classes the log loss,
+    /// which moves with every example where the accuracy jumps with a few.
+    public var watched: Score {
+        if case .classification(let metrics) = self { metrics.logLossScore } else { primary }
+    }
 
     /// Labelled examples that the numbers rest on.
     public var exampleCount: Int {

@@ -7,8 +7,7 @@ import PandoTensor
 extension Bundle {
     /// The bundle's backbone, ready to run.
     public func frozenBackbone() -> FrozenBackbone {
-        FrozenBackbone(
-            backbone, precision: plan.train.precision.elementType, reading: Set(plan.backbone.readTaps))
+        plan.frozen(backbone)
     }
 
     /// How good each task is on one split of the data that the plan names.

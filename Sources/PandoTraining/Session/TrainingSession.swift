@@ -67,8 +67,7 @@ public struct TrainingSession: Sendable {
         report(.message("\(dataset.name): \(dataset.examples.count) examples, \(plan.tasks.count) tasks"))
         _ = try TaskData.prepare(plan, on: dataset)
 
-        let frozen = FrozenBackbone(
-            network, precision: plan.train.precision.elementType, reading: Set(plan.backbone.readTaps))
+        let frozen = plan.frozen(network)
         let images = ImageFeatures(frozen, preprocessing: preprocessing)
         let extracted = try images.extract(
             dataset.examples, store: store, decoder: decoder, workers: workers, isStrict: isStrict, cancellation: cancellation

@@ -104,7 +104,7 @@ private struct RidgeStart {
         var best: (head: TaskHead, score: Score)?
         for strength in Self.strengths {
             let head = withBestGain(ridge.weights(strength: strength), make)
-            let score = metrics(of: head).primary
+            let score = metrics(of: head).watched
             if best.map({ score.isBetter(than: $0.score) }) ?? true { best = (head, score) }
         }
         guard let best else { stop("RidgeStart: no strengths") }

@@ -51,7 +51,7 @@ struct TaskTrainer: Sendable {
         var generator = SeededGenerator(seed: plan.seed).split("task \(data.name)")
         let head = TaskHead(startingFor: data, features: features, texts: texts, using: &generator)
         self.init(data, plan: plan, features: features, texts: texts, head: head, generator: generator)
-        best.score = validation().primary.value
+        best.score = validation().watched.value
     }
 
     /// The task with a given head; the best score is for the caller to set.
@@ -134,9 +134,9 @@ struct TaskTrainer: Sendable {
 
     private mutating func report(loss: Float, rate: Float) -> EpochReport {
         let metrics = validation()
-        let isBest = metrics.primary.isBetter(
-            than: Score(metrics.primary.name, best.score, largerIsBetter: metrics.primary.largerIsBetter))
-        if isBest { best = Best(head: head, epoch: epoch, score: metrics.primary.value) }
+        let watched = metrics.watched
+        let isBest = watched.isBetter(than: Score(watched.name, best.score, largerIsBetter: watched.largerIsBetter))
+        if isBest { best = Best(head: head, epoch: epoch, score: watched.value) }
         isDone = epoch >= plan.epochs || epoch - best.epoch >= plan.patience
         return EpochReport(
             task: data.name, epoch: epoch, step: step, loss: loss, learningRate: rate, validation: metrics,
