@@ -34,7 +34,7 @@ import Testing
         let metrics = TaskMetrics.classification(
             ClassificationMetrics(outputs: ScoreTable([2, 1, 0, 3], columnCount: 2), targets: [0, 0]))
         try Bundle.write(
-            to: url, plan: Plan(name: "small", backbone: BackbonePlan(taps: []), data: DataPlan(kind: .scenes), tasks: tasks.map(\.data.plan)),
+            to: url, plan: Plan(name: "small", data: DataPlan(kind: .scenes), tasks: tasks.map(\.data.plan)),
             kind: .mobileNetV2, backbone: MobileNetV2(), preprocessing: .clipart(), textFolder: textFolder, tasks: tasks,
             metrics: Dictionary(uniqueKeysWithValues: tasks.map { ($0.data.name, [.test: metrics]) }), cost: Self.cost)
     }
