@@ -14,6 +14,7 @@ enum Locations {
         if let path = ProcessInfo.processInfo.environment[variable], path.hasPrefix("/") {
             return URL(fileURLWithPath: path, isDirectory: true)
         }
-        return FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(fallback)
+        let home = ProcessInfo.processInfo.environment["HOME"].map { URL(fileURLWithPath: $0, isDirectory: true) }
+        return (home ?? FileManager.default.homeDirectoryForCurrentUser).appendingPathComponent(fallback)
     }
 }
