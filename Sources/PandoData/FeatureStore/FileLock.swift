@@ -3,13 +3,13 @@ import Glibc
 import PandoTensor
 
 /// A lock between processes, held as long as this object lives; the system releases it if the process is killed.
-final class FileLock: Sendable {
-    enum Kind: Sendable { case shared, exclusive }
+package final class FileLock: Sendable {
+    package enum Kind: Sendable { case shared, exclusive }
 
     private let descriptor: Int32
 
     /// Waits until the lock is free.
-    init(_ kind: Kind, on url: URL) throws(FileError) {
+    package init(_ kind: Kind, on url: URL) throws(FileError) {
         descriptor = try Self.open(url)
         while flock(descriptor, kind == .shared ? LOCK_SH : LOCK_EX) != 0 {
             guard errno == EINTR else {

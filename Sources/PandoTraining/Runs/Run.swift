@@ -13,7 +13,7 @@ public struct Run: Sendable, Hashable, Codable {
         case killed
     }
 
-    /// Unique and sortable by time: the start as `yyyyMMdd-HHmmss` and four hex digits.
+    /// Unique and sortable by time: the start as `yyyyMMdd-HHmmss` and eight hex digits.
     public var id: String
     public var planName: String
     /// The plan file's text.

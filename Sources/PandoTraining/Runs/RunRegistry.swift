@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import PandoData
 
 /// Why the registry of runs cannot be used.
 public struct RunRegistryError: Error, Sendable, CustomStringConvertible {
@@ -24,8 +25,14 @@ public final class RunRegistry: Sendable {
             var configuration = Configuration()
             configuration.busyMode = .timeout(10)
             configuration.journalMode = .wal
-            queue = try DatabaseQueue(path: url.path, configuration: configuration)
-            try Self.migrations.migrate(queue)
+            // Two processes that begin the same registry at once must not both lay out its tables.
+            let opening = try FileLock(.exclusive, on: url.appendingPathExtension("lock"))
+            let queue = try withExtendedLifetime(opening) {
+                let queue = try DatabaseQueue(path: url.path, configuration: configuration)
+                try Self.migrations.migrate(queue)
+                return queue
+            }
+            self.queue = queue
         } catch {
             throw RunRegistryError(
                 description: "the registry of runs at \(url.path) cannot be opened: \(error); "
@@ -71,7 +78,7 @@ public final class RunRegistry: Sendable {
     public func start(
         planName: String, planText: String, seed: UInt64, bundlePath: String, at date: Date = Date()
     ) throws(RunRegistryError) -> Run {
-        let id = Self.timeStamp(date) + String(format: "-%04x", UInt16.random(in: 0 ... .max))
+        let id = Self.timeStamp(date) + String(format: "-%08x", UInt32.random(in: 0 ... .max))
         let run = Run(
             id: id, planName: planName, planText: planText, started: date, finished: nil, status: .running,
             seed: seed, machine: Machine.description, process: ProcessInfo.processInfo.processIdentifier,
