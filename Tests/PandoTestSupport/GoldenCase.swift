@@ -4,7 +4,7 @@ import Testing
 
 /// One stored answer of PyTorch: an operation's inputs, its value and its gradients.
 ///
-/// `Tests/golden/operations.py` computes the cases in `float64` and documents their names.
+/// `Tests/golden/` computes the cases in `float64`; `operations.py` there documents their names.
 public struct GoldenCase: Sendable, CustomTestStringConvertible {
     public let name: String
     public let operation: String
@@ -59,16 +59,19 @@ extension GoldenCase {
     public static let optimizers: Set = ["adamW", "sgd"]
     public static let schedules: Set = ["warmUpCosine"]
 
-    /// Every stored case, in the order of the listing.
-    public static let all: [GoldenCase] = {
-        do { return try read() } catch { stop("the golden values cannot be read: \(error)") }
-    }()
+    /// Every stored case of `operations.json`, in its order.
+    public static let all = cases(in: "operations")
 
-    private static func read() throws -> [GoldenCase] {
+    /// The cases of one listing, `Tests/PandoTensorTests/Golden/NAME.json` and `.safetensors`, in its order.
+    public static func cases(in name: String) -> [GoldenCase] {
+        do { return try read(name) } catch { stop("the golden values \(name) cannot be read: \(error)") }
+    }
+
+    private static func read(_ name: String) throws -> [GoldenCase] {
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         let folder = tests.appending(path: "PandoTensorTests/Golden")
-        let tensors = try SafetensorsFile(folder.appending(path: "operations.safetensors")).tensors
-        let listing = try Data(contentsOf: folder.appending(path: "operations.json"))
+        let tensors = try SafetensorsFile(folder.appending(path: "\(name).safetensors")).tensors
+        let listing = try Data(contentsOf: folder.appending(path: "\(name).json"))
             .withUnsafeBytes { try JSON(parsing: $0) }
         return (listing["cases"]?.array ?? []).map { entry in
             guard let name = entry["name"]?.string, let operation = entry["operation"]?.string,

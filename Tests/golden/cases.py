@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from .files import TESTS, versions, write_json, write_tensors
+
 
 def nchw(x: Tensor) -> Tensor:
     return x.permute(0, 3, 1, 2)
@@ -84,3 +86,13 @@ class Cases:
         for position, tensor in enumerate(inputs):
             self.tensors[f"{name}/input{position}"] = tensor
         self.tensors[f"{name}/output"] = output
+
+
+def write_cases(name: str, cases: Cases):
+    """Writes the cases as `Tests/PandoTensorTests/Golden/NAME.safetensors` and `NAME.json`."""
+    folder = TESTS / "PandoTensorTests" / "Golden"
+    made_by = versions("torch", "torchvision")
+    return [
+        write_tensors(folder / f"{name}.safetensors", cases.tensors, made_by),
+        write_json(folder / f"{name}.json", {"versions": made_by}, "cases", cases.listing),
+    ]

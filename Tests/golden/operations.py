@@ -12,20 +12,12 @@ Image tensors are [N, H, W, C], convolution weights PyTorch's [out, in / groups,
 gradient (optimizers, learning rates) store inputs and output only.
 """
 
-import torch
-
 from . import operations_layers, operations_losses, operations_math, operations_training
-from .cases import Cases
-from .files import TESTS, versions, write_json, write_tensors
+from .cases import Cases, write_cases
 
 
 def write():
     cases = Cases(seed=20)
     for part in (operations_math, operations_layers, operations_losses, operations_training):
         part.add(cases)
-    folder = TESTS / "PandoTensorTests" / "Golden"
-    made_by = versions("torch", "torchvision")
-    return [
-        write_tensors(folder / "operations.safetensors", cases.tensors, made_by),
-        write_json(folder / "operations.json", {"versions": made_by}, "cases", cases.listing),
-    ]
+    return write_cases("operations", cases)
