@@ -53,8 +53,9 @@ extension Tensor {
         requireFloatingPoint("batch norm")
         require(elementCount > 0, "batch norm: a batch of shape \(shape) has no statistics")
         require(!isTraced, "program: batch norm with the batch's own statistics is no frozen function")
-        let (_, mean, variance) = BatchStatistics(epsilon: epsilon).run([plain.forKernels, weight.plain, bias.plain])
-        return (.applying(BatchStatistics(epsilon: epsilon), to: self, weight, bias), mean, variance)
+        let (output, statistics) = Tensor.applyingForAuxiliaries(
+            BatchStatistics(epsilon: epsilon), to: [self, weight, bias])
+        return (output, statistics[0], statistics[1])
     }
 }
 
@@ -113,18 +114,17 @@ struct LayerNormalization: Operation {
 
     static let isComputedByKernels = true
 
-    func forward(_ inputs: [Tensor]) -> Tensor {
-        run(inputs.map { $0.contiguous() }).output
-    }
+    func forward(_ inputs: [Tensor]) -> Tensor { forwardKeeping(inputs).output }
 
-    private func run(_ inputs: [Tensor]) -> (output: Tensor, mean: Tensor, variance: Tensor) {
-        let input = inputs[0]
-        let (scale, shift) = (inputs[1].cast(to: .float32), inputs[2].cast(to: .float32))
+    /// Auxiliaries: mean and variance of each row, `[N]`.
+    func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
+        let input = inputs[0].contiguous()
+        let (scale, shift) = (inputs[1].cast(to: .float32).contiguous(), inputs[2].cast(to: .float32).contiguous())
         let output = Tensor(uninitialized: input.shape, input.elementType)
         let (mean, variance) = (
             Tensor(uninitialized: [input.shape[0]], .float32), Tensor(uninitialized: [input.shape[0]], .float32)
         )
-        guard input.elementCount > 0 else { return (output, mean, variance) }
+        guard input.elementCount > 0 else { return (output, [mean, variance]) }
         withExtendedLifetime((input.storage, scale.storage, shift.storage)) {
             PrimitiveCache.shared.primitive(.layerNorm(epsilon: epsilon, input.layout)).run(
                 (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, scale.rawPointer),
@@ -132,14 +132,14 @@ struct LayerNormalization: Operation {
                 (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
                 (DNNL_ARG_DST, output.rawPointer))
         }
-        return (output, mean, variance)
+        return (output, [mean, variance])
     }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         let input = saved.input(0).contiguous()
         let weight = saved.input(1).cast(to: .float32).contiguous()
         let shift = Tensor.zeros(weight.shape)  // asked for, though it has no part in the gradient
-        let (_, mean, variance) = run([input, weight, shift])
+        let (mean, variance) = (saved.auxiliaries[0], saved.auxiliaries[1])
         let gradient = gradient.contiguous()
         let outputs = [
             Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape),
@@ -203,9 +203,10 @@ struct BatchStatistics: Operation {
 
     static let isComputedByKernels = true
 
-    func forward(_ inputs: [Tensor]) -> Tensor { run(inputs).output }
+    func forward(_ inputs: [Tensor]) -> Tensor { forwardKeeping(inputs).output }
 
-    func run(_ inputs: [Tensor]) -> (output: Tensor, mean: Tensor, variance: Tensor) {
+    /// Auxiliaries: mean and variance of each channel, `[C]`.
+    func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
         let input = inputs[0].contiguous()
         let (scale, shift) = (inputs[1].cast(to: .float32).contiguous(), inputs[2].cast(to: .float32).contiguous())
         let output = Tensor(uninitialized: input.shape, input.elementType)
@@ -221,13 +222,13 @@ struct BatchStatistics: Operation {
                 (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
                 (DNNL_ARG_DST, output.rawPointer))
         }
-        return (output, mean, variance)
+        return (output, [mean, variance])
     }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         let input = saved.input(0).contiguous()
         let weight = saved.input(1).cast(to: .float32).contiguous()
-        let (_, mean, variance) = run([input, weight, .zeros(weight.shape)])
+        let (mean, variance) = (saved.auxiliaries[0], saved.auxiliaries[1])
         let gradient = gradient.contiguous()
         let outputs = [
             Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape),

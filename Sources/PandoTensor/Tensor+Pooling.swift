@@ -81,55 +81,63 @@ struct Pool: Operation {
 
     static let isComputedByKernels = true
 
-    func forward(_ inputs: [Tensor]) -> Tensor { run(inputs[0].contiguous()).output }
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        run(kind, inputs[0]) { primitive, input, output in
+            primitive.run((DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer))
+        }
+    }
+
+    /// Auxiliaries of the maximum: where in its window each one was found, as kernels write it.
+    func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
+        guard kind == .max else { return (forward(inputs), []) }
+        var positions = Tensor(uninitialized: [0], .uint8)
+        let output = run(.maxKeepingPositions, inputs[0]) { primitive, input, output in
+            let byteCount = dnnl_memory_desc_get_size(primitive.layout(of: DNNL_ARG_WORKSPACE))
+            positions = Tensor(uninitialized: [byteCount], .uint8)
+            primitive.run(
+                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer),
+                (DNNL_ARG_WORKSPACE, positions.rawPointer))
+        }
+        return (output, [positions])
+    }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         let shape = saved.inputShapes[0]
         let type = gradient.elementType
-        guard shape.elementCount > 0 else { return [.zeros(shape, type)] }
+        guard gradient.elementCount > 0 else { return [.zeros(shape, type)] }
         let gradient = gradient.contiguous()
         let result = Tensor(uninitialized: shape, type)
         let primitive = PrimitiveCache.shared.primitive(
             .poolingBackward(
-                window, kind, source: .channelsLast(shape, type), destination: .channelsLast(gradient.shape, type)))
-        if kind == .max {
-            let workspace = run(saved.input(0).contiguous()).workspace!
-            withExtendedLifetime((gradient.storage, workspace)) {
+                window, kind == .max ? .maxKeepingPositions : kind, source: .channelsLast(shape, type),
+                destination: .channelsLast(gradient.shape, type)))
+        withExtendedLifetime((gradient.storage, saved.auxiliaries)) {
+            if let positions = saved.auxiliaries.first {
                 primitive.run(
-                    (DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_WORKSPACE, workspace.pointer),
+                    (DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_WORKSPACE, positions.rawPointer),
                     (DNNL_ARG_DIFF_SRC, result.rawPointer))
-            }
-        } else {
-            withExtendedLifetime(gradient.storage) {
+            } else {
                 primitive.run((DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_DIFF_SRC, result.rawPointer))
             }
         }
         return [result]
     }
 
-    func keeps(_ wanted: [Bool]) -> Kept { kind == .max ? .inputs : .nothing }
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
 
-    /// The pooled map and, for the maximum, where each one was found.
-    private func run(_ input: Tensor) -> (output: Tensor, workspace: Storage?) {
+    /// Calls `execute` with the primitive, the map without gaps and the place for the result, unless it is empty.
+    private func run(
+        _ kind: PrimitiveRecipe.Pooling, _ map: Tensor, _ execute: (Primitive, Tensor, Tensor) -> Void
+    ) -> Tensor {
+        let input = map.contiguous()
         let output = Tensor(
             uninitialized: [input.shape[0]] + window.outputSize(input.shape) + [input.shape[3]], input.elementType)
-        guard output.elementCount > 0 else { return (output, nil) }
+        guard output.elementCount > 0 else { return output }
         let primitive = PrimitiveCache.shared.primitive(
             .pooling(
                 window, kind, source: .channelsLast(input.shape, input.elementType),
                 destination: .channelsLast(output.shape, output.elementType)))
-        guard kind == .max else {
-            withExtendedLifetime(input.storage) {
-                primitive.run((DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer))
-            }
-            return (output, nil)
-        }
-        let workspace = Storage(byteCount: dnnl_memory_desc_get_size(primitive.layout(of: DNNL_ARG_WORKSPACE)))
-        withExtendedLifetime(input.storage) {
-            primitive.run(
-                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer),
-                (DNNL_ARG_WORKSPACE, workspace.pointer))
-        }
-        return (output, workspace)
+        withExtendedLifetime(input.storage) { execute(primitive, input, output) }
+        return output
     }
 }

@@ -24,14 +24,14 @@ final class Node: Sendable {
     init(leafOf shape: [Int], _ type: ElementType, isTrace: Bool = false) {
         operation = nil
         parents = []
-        saved = Saved(inputs: [], output: nil, inputShapes: [], wanted: [])
+        saved = Saved(inputs: [], output: nil, auxiliaries: [], inputShapes: [], wanted: [])
         outputShape = shape
         outputType = type
         self.isTrace = isTrace
         sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
     }
 
-    init(operation: some Operation, inputs: [Tensor], output: Tensor) {
+    init(operation: some Operation, inputs: [Tensor], output: Tensor, auxiliaries: [Tensor]) {
         self.operation = operation
         parents = inputs.map(\.node)
         let isTrace = inputs.contains { $0.node?.isTrace == true }
@@ -44,7 +44,7 @@ final class Node: Sendable {
                     : (kept.containsInput(index) ? input.plain : nil)
             },
             output: kept.containsOutput && !isTrace ? output : nil,
-            inputShapes: inputs.map(\.shape), wanted: wanted)
+            auxiliaries: isTrace ? [] : auxiliaries, inputShapes: inputs.map(\.shape), wanted: wanted)
         outputShape = output.shape
         outputType = output.elementType
         self.isTrace = isTrace

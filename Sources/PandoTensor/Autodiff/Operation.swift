@@ -6,6 +6,11 @@ protocol Operation: Sendable {
     /// The result, computed from plain values; gradients are not its concern.
     func forward(_ inputs: [Tensor]) -> Tensor
 
+    /// The result, and values found on the way that the backward pass reads: statistics, positions of maxima.
+    ///
+    /// Called in place of `forward` where gradients will be asked for. By default there are no such values.
+    func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor])
+
     /// The gradient towards each input that wants one, given the gradient of the output.
     ///
     /// Values that `keeps` did not ask for are not there to be read.
@@ -20,6 +25,8 @@ protocol Operation: Sendable {
 }
 
 extension Operation {
+    func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) { (forward(inputs), []) }
+
     func keeps(_ wanted: [Bool]) -> Kept { .inputs }
 
     static var isComputedByKernels: Bool { false }
@@ -32,6 +39,15 @@ extension Operation {
         return forward(inputs.map(\.forKernels)).cast(to: lacking)
     }
 
+    /// `forwardKeeping`, in a type that this processor computes in; auxiliaries stay as the operation made them.
+    func resultKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
+        guard Self.isComputedByKernels, let lacking = inputs.first(where: \.isBeyondKernels)?.elementType else {
+            return forwardKeeping(inputs)
+        }
+        let (output, auxiliaries) = forwardKeeping(inputs.map(\.forKernels))
+        return (output.cast(to: lacking), auxiliaries)
+    }
+
     /// `backward`, in a type that this processor computes in.
     func contributions(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         guard Self.isComputedByKernels, gradient.isBeyondKernels else { return backward(gradient, saved) }
@@ -39,7 +55,7 @@ extension Operation {
             gradient.forKernels,
             Saved(
                 inputs: saved.inputs.map { $0?.forKernels }, output: saved.output?.forKernels,
-                inputShapes: saved.inputShapes, wanted: saved.wanted))
+                auxiliaries: saved.auxiliaries, inputShapes: saved.inputShapes, wanted: saved.wanted))
     }
 }
 
@@ -84,6 +100,8 @@ struct Saved: Sendable {
     /// The inputs; `nil` where the operation did not ask for the value.
     let inputs: [Tensor?]
     let output: Tensor?
+    /// What `forwardKeeping` returned beside the output.
+    let auxiliaries: [Tensor]
     let inputShapes: [[Int]]
     let wanted: [Bool]
 
@@ -105,15 +123,30 @@ extension Tensor {
     }
 
     static func applying(_ operation: some Operation, to inputs: [Tensor]) -> Tensor {
-        let output = operation.result(inputs.map(\.plain))
-        guard inputs.contains(where: { $0.node != nil }) else { return output }
-        if !output.elementType.isFloatingPoint {
-            guard inputs.contains(where: \.isTraced) else { return output }
-            require(
-                output.elementType == .bool,
-                "program: \(type(of: operation)) makes \(output.elementType) values, which a program does not hold")
+        guard inputs.contains(where: { $0.node != nil && !$0.isTraced }) else {
+            return operation.result(inputs.map(\.plain)).made(by: operation, from: inputs, [])
         }
-        return output.with(Node(operation: operation, inputs: inputs, output: output))
+        return applyingForAuxiliaries(operation, to: inputs).output
+    }
+
+    /// Applies `operation` as `applying(_:to:)` does, for a caller who reads its auxiliaries.
+    static func applyingForAuxiliaries(_ operation: some Operation, to inputs: [Tensor]) -> (
+        output: Tensor, auxiliaries: [Tensor]
+    ) {
+        let (output, auxiliaries) = operation.resultKeeping(inputs.map(\.plain))
+        return (output.made(by: operation, from: inputs, auxiliaries), auxiliaries)
+    }
+
+    /// The same values, recorded as the result of `operation` if an input is on the tape.
+    private func made(by operation: some Operation, from inputs: [Tensor], _ auxiliaries: [Tensor]) -> Tensor {
+        guard inputs.contains(where: { $0.node != nil }) else { return self }
+        if !elementType.isFloatingPoint {
+            guard inputs.contains(where: \.isTraced) else { return self }
+            require(
+                elementType == .bool,
+                "program: \(type(of: operation)) makes \(elementType) values, which a program does not hold")
+        }
+        return with(Node(operation: operation, inputs: inputs, output: self, auxiliaries: auxiliaries))
     }
 
     /// The same values, made as `node` says.

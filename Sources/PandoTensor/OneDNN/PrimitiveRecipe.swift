@@ -31,7 +31,8 @@ enum PrimitiveRecipe: Hashable, Sendable {
         }
     }
 
-    enum Pooling: Hashable, Sendable { case max, average, averageCountingPadding }
+    /// The maximum that keeps positions is the one that has a gradient.
+    enum Pooling: Hashable, Sendable { case max, maxKeepingPositions, average, averageCountingPadding }
 
     enum Reduction: Hashable, Sendable { case sum, mean, max, min }
 
@@ -144,7 +145,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
 
     private func pooling(_ window: Window, _ kind: Pooling, _ source: Layout, _ destination: Layout) -> Primitive? {
         let descriptors = [source, destination].map(MemoryDescriptor.init)
-        let training = kind == .max
+        let training = kind == .maxKeepingPositions
         return Primitive(for: "\(self)") {
             dnnl_pooling_forward_primitive_desc_create(
                 $0, CPUEngine.handle, training ? dnnl_forward_training : dnnl_forward_inference, kind.algorithm,
@@ -204,7 +205,7 @@ extension PrimitiveRecipe.Window {
 extension PrimitiveRecipe.Pooling {
     fileprivate var algorithm: dnnl_alg_kind_t {
         switch self {
-        case .max: dnnl_pooling_max
+        case .max, .maxKeepingPositions: dnnl_pooling_max
         case .average: dnnl_pooling_avg_exclude_padding
         case .averageCountingPadding: dnnl_pooling_avg_include_padding
         }
