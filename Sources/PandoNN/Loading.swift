@@ -60,23 +60,10 @@ private struct Loader: Visitor {
             problems.append("\(name) holds values that are not finite")
             return
         }
-        tensor = value
+        tensor = value.counted(as: .weights)
     }
 
     mutating func buffer(_ name: String, _ tensor: inout Tensor) { parameter(name, &tensor) }
     mutating func enter(_ name: String) { path.enter(name) }
     mutating func leave() { path.leave() }
-}
-
-extension Tensor {
-    /// Whether no element is infinite or not a number.
-    public var isFinite: Bool {
-        guard elementType.isFloatingPoint else { return true }
-        return cast(to: .float32).withScalars { values in
-            // An exponent of all ones is infinite or no number; no early exit, so that the loop is vectorised.
-            var worst: UInt32 = 0
-            for value in values { worst = Swift.max(worst, value.bitPattern & 0x7F80_0000) }
-            return worst != 0x7F80_0000
-        }
-    }
 }

@@ -10,12 +10,14 @@ final class Storage: @unchecked Sendable {
     let byteCount: Int
     /// Keeps foreign bytes (a mapped file) alive; `nil` when the bytes came from the pool.
     private let owner: (any AnyObject & Sendable)?
+    private let use = Atomic<UInt>(0)
 
     /// Uninitialised bytes from the pool, 64-byte aligned.
     init(byteCount: Int) {
         require(byteCount <= Int.max / 2, "out of memory: a tensor of \(byteCount) bytes")
         self.byteCount = byteCount
         pointer = StoragePool.shared.take(byteCount)
+        MemoryMeter.add(StoragePool.capacity(for: byteCount), to: .workspace)
         owner = nil
     }
 
@@ -27,7 +29,70 @@ final class Storage: @unchecked Sendable {
     }
 
     deinit {
-        if owner == nil { StoragePool.shared.give(back: pointer, byteCount: byteCount) }
+        guard owner == nil else { return }
+        MemoryMeter.add(-StoragePool.capacity(for: byteCount), to: Use(bits: use.load(ordering: .relaxed)).category)
+        StoragePool.shared.give(back: pointer, byteCount: byteCount)
+    }
+}
+
+// MARK: - What the bytes are for
+
+extension Storage {
+    /// What a storage is marked as, and how many nodes of the tape keep it.
+    private struct Use {
+        var mark: MemoryMeter.Category
+        var keepers: UInt
+
+        init(bits: UInt) {
+            mark = MemoryMeter.Category(rawValue: Int(bits & 3)) ?? .workspace
+            keepers = bits >> 2
+        }
+
+        var bits: UInt { keepers << 2 | UInt(mark.rawValue) }
+
+        /// A mark outweighs the tape: weights that it keeps remain weights.
+        var category: MemoryMeter.Category { mark == .workspace && keepers > 0 ? .activations : mark }
+    }
+
+    /// Counts the bytes as `category` from now on, kept by the tape or not.
+    /// - Precondition: `category` is not `.activations`; those are what nodes keep.
+    func mark(as category: MemoryMeter.Category) {
+        require(category != .activations, "memory meter: activations are what the tape keeps, nothing is marked so")
+        change { $0.mark = category }
+    }
+
+    /// Counts one more node of the tape that keeps the bytes.
+    func keep() { change { $0.keepers += 1 } }
+
+    /// Counts one node less.
+    func letGo() { change { $0.keepers -= 1 } }
+
+    private func change(_ body: (inout Use) -> Void) {
+        guard owner == nil else { return }
+        var bits = use.load(ordering: .relaxed)
+        while true {
+            let old = Use(bits: bits)
+            var new = old
+            body(&new)
+            let (exchanged, found) = use.compareExchange(expected: bits, desired: new.bits, ordering: .relaxed)
+            if exchanged {
+                if old.category != new.category {
+                    MemoryMeter.move(
+                        StoragePool.capacity(for: byteCount), from: old.category, to: new.category)
+                }
+                return
+            }
+            bits = found
+        }
+    }
+}
+
+extension Tensor {
+    /// The same tensor, its bytes counted as `category` from now on.
+    @discardableResult
+    package func counted(as category: MemoryMeter.Category) -> Tensor {
+        storage.mark(as: category)
+        return self
     }
 }
 
@@ -48,7 +113,7 @@ private final class StoragePool: Sendable {
     private let state = Mutex(Box())
 
     /// Rounds up so that at most an eighth is wasted and few sizes exist.
-    private static func capacity(for byteCount: Int) -> Int {
+    static func capacity(for byteCount: Int) -> Int {
         let minimum = max(byteCount, alignment)
         let step = max(alignment, (1 << (Int.bitWidth - 1 - minimum.leadingZeroBitCount)) >> 3)
         return (minimum + step - 1) / step * step
@@ -56,7 +121,6 @@ private final class StoragePool: Sendable {
 
     func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let capacity = Self.capacity(for: byteCount)
-        MemoryMeter.add(capacity)
         let kept: Block? = state.withLock { box in
             guard let pointer = box.state.free[capacity]?.popLast() else { return nil }
             box.state.keptBytes -= capacity
@@ -72,7 +136,6 @@ private final class StoragePool: Sendable {
 
     func give(back pointer: UnsafeMutableRawPointer, byteCount: Int) {
         let capacity = Self.capacity(for: byteCount)
-        MemoryMeter.add(-capacity)
         let returned = Block(pointer: pointer)
         let kept = state.withLock { box in
             guard box.state.keptBytes + capacity <= Self.keptLimit else { return false }

@@ -69,12 +69,40 @@ import Testing
             #expect(frozen.result.gradients.tensors.map(\.shape) == [[4, 256], [4]])
             // Input and output of one layer at a time, then what the head keeps.
             #expect(frozen.peakBytes < 4 * x.byteCount)
+            // The head keeps its input and its output; nothing below it is kept.
+            let headKeeps = x.byteCount + 512 * 4 * 4
+            #expect(frozen.peaks.activations - frozen.start.activations == headKeeps)
             let trained = MemoryMeter.measure { valueAndGradients(of: stack) { $0(x).squared().mean() } }
             #expect(trained.result.gradients.tensors.count == 18)
             #expect(trained.peakBytes > 12 * x.byteCount, "the tape keeps what each trained layer read")
+            #expect(trained.peaks.activations > 12 * x.byteCount)
             let start = MemoryMeter.liveBytes
             _ = valueAndGradients(of: stack) { $0(x).squared().mean() }
             #expect(MemoryMeter.liveBytes == start, "the tape is gone with the value")
+        }
+    }
+
+    /// In a process of its own, because it counts memory.
+    @Test func parametersAndMomentsAreToldApart() async {
+        await #expect(processExitsWith: .success) {
+            let start = MemoryMeter.live
+            var stack = Stack.make(depth: 2, width: 64)
+            let parameters = stack.parameters.reduce(0) { $0 + $1.byteCount }
+            var (adam, momentum): (any Optimizer, any Optimizer) = (
+                AdamW(learningRate: 0.1), SGD(learningRate: 0.1, momentum: 0.9)
+            )
+            for _ in 0..<2 {
+                let x = irregular([8, 64])
+                let (_, gradients) = valueAndGradients(of: stack) { $0(x).squared().mean() }
+                adam.update(&stack, along: gradients)
+                momentum.update(&stack, along: gradients)
+            }
+            let live = MemoryMeter.live
+            // Small tensors take 64 bytes each.
+            #expect((parameters...parameters + 6 * 64).contains(live.weights - start.weights))
+            #expect((3 * parameters...3 * (parameters + 6 * 64)).contains(live.optimizer - start.optimizer))
+            #expect(live.activations == start.activations)
+            #expect(adam.state.count == 13 && momentum.state.count == 6)
         }
     }
 }

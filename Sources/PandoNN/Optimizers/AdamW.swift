@@ -35,7 +35,7 @@ public struct AdamW: Optimizer {
         self.moments = []
         module.step(along: gradients) { position, parameter, gradient in
             let (moved, first, second) = step(parameter, gradient, moments[position].first, moments[position].second)
-            moments[position] = (first, second)
+            moments[position] = (first.counted(as: .optimizer), second.counted(as: .optimizer))
             return moved
         }
         self.moments = moments

@@ -23,7 +23,7 @@ extension Module {
             updateParameters { name, tensor in
                 require(position < gradients.tensors.count, "optimizer: there is no gradient for \(name)")
                 defer { position += 1 }
-                return step(position, tensor, gradients.tensors[position])
+                return step(position, tensor, gradients.tensors[position]).counted(as: .weights)
             }
         }
         require(

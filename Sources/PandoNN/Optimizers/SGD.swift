@@ -31,6 +31,7 @@ public struct SGD: Optimizer {
             } else {
                 velocities[position] = velocities[position] * momentum + slope
             }
+            velocities[position].counted(as: .optimizer)
             return parameter - (nesterov ? slope + velocities[position] * momentum : velocities[position]) * rate
         }
         self.velocities = velocities

@@ -36,7 +36,7 @@ final class ThreadContext {
     deinit {
         dnnl_stream_destroy(stream)
         free(scratchpad)
-        MemoryMeter.add(-scratchpadBytes)
+        MemoryMeter.add(-scratchpadBytes, to: .workspace)
     }
 
     private static let key: pthread_key_t = {
@@ -63,7 +63,7 @@ final class ThreadContext {
             guard posix_memalign(&scratchpad, 64, bytes) == 0 else {
                 stop("out of memory: could not allocate \(bytes) bytes of scratch memory")
             }
-            MemoryMeter.add(bytes - scratchpadBytes)
+            MemoryMeter.add(bytes - scratchpadBytes, to: .workspace)
             scratchpadBytes = bytes
         }
         return scratchpad

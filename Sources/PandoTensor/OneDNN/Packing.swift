@@ -7,6 +7,9 @@ final class Packed {
 
     var pointer: UnsafeMutableRawPointer { storage.pointer + offset }
 
+    /// Counts the bytes as weights from now on.
+    func countAsWeights() { storage.mark(as: .weights) }
+
     /// - Precondition: `values` is contiguous and `layout` says how oneDNN is to read it; its element type there is
     ///   replaced by the tensor's own.
     init(_ values: Tensor, _ layout: Layout, for primitive: Primitive, _ argument: Int32) {

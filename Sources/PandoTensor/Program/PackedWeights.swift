@@ -13,6 +13,7 @@ public final class PackedWeights: Sendable {
 
         fileprivate init(_ values: Tensor, _ layout: Layout, for primitive: Primitive, _ argument: Int32) {
             storage = Packed(values, layout, for: primitive, argument)
+            storage.countAsWeights()
             self.primitive = primitive
             self.argument = argument
         }

@@ -67,7 +67,7 @@ extension TrainingSession {
         let checkpoint = Self.checkpoint(in: folder)
         let goesOn = resumes && FileManager.default.fileExists(atPath: checkpoint.path)
         let recorder = try Recorder(run.id, registry: registry, folder: folder)
-        let (trainer, peak) = try MemoryMeter.measure {
+        let measured = try MemoryMeter.measure {
             var trainer = goesOn
                 ? try Trainer(
                     resuming: checkpoint, plan.train, tasks: prepared.tasks, features: prepared.features,
@@ -91,7 +91,7 @@ extension TrainingSession {
             if ending == .interrupted { throw Interrupted(run: run.id) }
             return trainer
         }
-        let trained = trainer.trained
+        let trained = measured.result.trained
         var metrics: [String: [Split: TaskMetrics]] = [:]
         for task in trained {
             for split in [Split.validation, .test] {
@@ -101,7 +101,7 @@ extension TrainingSession {
         }
         let cost = TrainingCost(
             computedImages: prepared.computedCount, featureSeconds: (ready - start) / .seconds(1),
-            headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: peak,
+            headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peakBytes,
             peakResidentBytes: Self.peakResidentBytes)
         report(.message("writing \(bundle.path)"))
         try Bundle.write(
