@@ -5,10 +5,13 @@ import Synchronization
 public enum Parallel {
     /// Calls `body` with 0..<count, each on a thread of its own, and returns when all have returned.
     ///
-    /// Each call runs oneDNN on its own thread alone.
+    /// Each call runs oneDNN on its own thread alone. Scopes of the caller (`detectAnomaly`) hold on those threads too.
     public static func run(_ count: Int, _ body: @Sendable (Int) -> Void) {
         if count == 1 { return body(0) }
-        DispatchQueue.concurrentPerform(iterations: count, execute: body)
+        guard let scope = TapeScope.current else {
+            return DispatchQueue.concurrentPerform(iterations: count, execute: body)
+        }
+        DispatchQueue.concurrentPerform(iterations: count) { index in scope.during { body(index) } }
     }
 
     /// The results of `body` for 0..<count, in order; `workers` threads take one after the other.

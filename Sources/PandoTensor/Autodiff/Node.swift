@@ -20,6 +20,9 @@ final class Node: Sendable {
 
     private static let counter = Atomic<Int>(0)
 
+    /// The `sequence` of the newest node.
+    static var newestSequence: Int { counter.load(ordering: .relaxed) }
+
     /// A leaf.
     init(leafOf shape: [Int], _ type: ElementType, isTrace: Bool = false) {
         operation = nil
@@ -49,10 +52,12 @@ final class Node: Sendable {
         outputType = output.elementType
         self.isTrace = isTrace
         sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+        if !isTrace { for tensor in saved.tensors { tensor.storage.keep() } }
     }
 
     /// Lets go of a long tape node by node: one inside another they would use up the stack.
     deinit {
+        if !isTrace { for tensor in saved.tensors { tensor.storage.letGo() } }
         var pending = parents.compactMap(\.self)
         parents = []
         while !pending.isEmpty {
@@ -68,7 +73,7 @@ extension Tensor {
     /// The same values as a leaf of the tape: what is computed from it can be differentiated with respect to it.
     package var differentiable: Tensor {
         require(elementType.isFloatingPoint, "only floating-point tensors can be differentiated, not \(elementType)")
-        return with(Node(leafOf: shape, elementType))
+        return counted(as: .weights).with(Node(leafOf: shape, elementType))
     }
 
     /// Gradients of this scalar with respect to `leaves`, in their order; zeros for a leaf it does not depend on.
@@ -81,45 +86,57 @@ extension Tensor {
 
     /// The vector-Jacobian product: gradients of `sum(self · seed)` with respect to `leaves`.
     package func gradients(for leaves: [Tensor], seed: Tensor) -> [Tensor] {
+        let places = leaves.compactMap(\.node)
+        require(
+            Set(places.map(ObjectIdentifier.init)).count == leaves.count,
+            "gradients: each leaf must be made by `differentiable`, once")
+        return zip(leaves, gradients(at: places, seed: seed)).map { $1 ?? .zeros($0.shape, $0.elementType) }
+    }
+
+    /// The vector-Jacobian product towards the values of `places`, none behind another's back: what lies beyond a
+    /// place is not followed. `nil` for a place that this value does not depend on.
+    func gradients(at places: [Node], seed: Tensor) -> [Tensor?] {
         var pending: [ObjectIdentifier: Tensor] = [:]
-        let wanted = Set(leaves.compactMap { $0.node.map(ObjectIdentifier.init) })
-        require(wanted.count == leaves.count, "gradients: each leaf must be made by `differentiable`, once")
-        if let node {
-            pending[ObjectIdentifier(node)] = seed.cast(to: elementType)
-            for node in node.ancestorsNewestFirst {
-                guard let operation = node.operation else { continue }
-                guard let gradient = pending.removeValue(forKey: ObjectIdentifier(node)) else { continue }
-                let contributions = operation.contributions(gradient, node.saved)
-                for (parent, contribution) in zip(node.parents, contributions) {
-                    guard let parent, let contribution else { continue }
-                    require(
-                        contribution.shape == parent.outputShape,
-                        "\(type(of: operation)): the gradient has shape \(contribution.shape), the input \(parent.outputShape)"
-                    )
-                    // Where types mix, an operation's gradient may come in the wider one.
-                    let part = contribution.cast(to: parent.outputType)
-                    let key = ObjectIdentifier(parent)
-                    pending[key] = pending[key].map { $0 + part } ?? part
-                }
+        let ends = Set(places.map(ObjectIdentifier.init))
+        let anomalies = TapeScope.current?.anomalies
+        guard let node else { return places.map { _ in nil } }
+        pending[ObjectIdentifier(node)] = seed.cast(to: elementType)
+        for node in node.ancestorsNewestFirst(upTo: ends) where !ends.contains(ObjectIdentifier(node)) {
+            guard let operation = node.operation else { continue }
+            guard let gradient = pending.removeValue(forKey: ObjectIdentifier(node)) else { continue }
+            let contributions = operation.contributions(gradient, node.saved)
+            anomalies?.inspect(contributions, of: operation, from: gradient, node.saved)
+            for (parent, contribution) in zip(node.parents, contributions) {
+                guard let parent, let contribution else { continue }
+                require(
+                    contribution.shape == parent.outputShape,
+                    "\(type(of: operation)): the gradient has shape \(contribution.shape), the input \(parent.outputShape)"
+                )
+                // Where types mix, an operation's gradient may come in the wider one.
+                let part = contribution.cast(to: parent.outputType)
+                let key = ObjectIdentifier(parent)
+                pending[key] = pending[key].map { $0 + part } ?? part
             }
         }
-        return leaves.map { leaf in
-            leaf.node.flatMap { pending[ObjectIdentifier($0)] } ?? .zeros(leaf.shape, leaf.elementType)
-        }
+        return places.map { pending[ObjectIdentifier($0)] }
     }
 }
 
 extension Node {
     /// This node and everything it came from, children before parents.
-    var ancestorsNewestFirst: [Node] {
+    var ancestorsNewestFirst: [Node] { ancestorsNewestFirst(upTo: []) }
+
+    /// This node and what it came from, children before parents, without what lies behind one of `ends`.
+    func ancestorsNewestFirst(upTo ends: Set<ObjectIdentifier>) -> [Node] {
         var seen: Set<ObjectIdentifier> = [ObjectIdentifier(self)]
         var found = [self]
         var next = 0
         while next < found.count {
+            defer { next += 1 }
+            if ends.contains(ObjectIdentifier(found[next])) { continue }
             for case let parent? in found[next].parents where seen.insert(ObjectIdentifier(parent)).inserted {
                 found.append(parent)
             }
-            next += 1
         }
         return found.sorted { $0.sequence > $1.sequence }
     }

@@ -105,6 +105,9 @@ struct Saved: Sendable {
     let inputShapes: [[Int]]
     let wanted: [Bool]
 
+    /// Every value that was kept.
+    var tensors: [Tensor] { inputs.compactMap(\.self) + [output].compactMap(\.self) + auxiliaries }
+
     func input(_ index: Int) -> Tensor {
         guard let tensor = inputs[index] else { stop("backward reads input \(index), which was not kept") }
         return tensor
@@ -123,9 +126,9 @@ extension Tensor {
     }
 
     static func applying(_ operation: some Operation, to inputs: [Tensor]) -> Tensor {
-        guard inputs.contains(where: { $0.node != nil && !$0.isTraced }) else {
-            return operation.result(inputs.map(\.plain)).made(by: operation, from: inputs, [])
-        }
+        guard inputs.contains(where: { $0.node != nil && !$0.isTraced }),
+            TapeScope.current?.untaped?.leavesOut(inputs) != true
+        else { return operation.result(inputs.map(\.plain)).made(by: operation, from: inputs) }
         return applyingForAuxiliaries(operation, to: inputs).output
     }
 
@@ -138,7 +141,11 @@ extension Tensor {
     }
 
     /// The same values, recorded as the result of `operation` if an input is on the tape.
-    private func made(by operation: some Operation, from inputs: [Tensor], _ auxiliaries: [Tensor]) -> Tensor {
+    func made(by operation: some Operation, from inputs: [Tensor], _ auxiliaries: [Tensor] = []) -> Tensor {
+        let scope = TapeScope.current
+        if let anomalies = scope?.anomalies, !inputs.contains(where: \.isTraced) {
+            anomalies.inspect(self, of: operation, from: inputs)
+        }
         guard inputs.contains(where: { $0.node != nil }) else { return self }
         if !elementType.isFloatingPoint {
             guard inputs.contains(where: \.isTraced) else { return self }
@@ -146,6 +153,7 @@ extension Tensor {
                 elementType == .bool,
                 "program: \(type(of: operation)) makes \(elementType) values, which a program does not hold")
         }
+        if let untaped = scope?.untaped, untaped.leavesOut(inputs) { return self }
         return with(Node(operation: operation, inputs: inputs, output: self, auxiliaries: auxiliaries))
     }
 
