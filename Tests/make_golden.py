@@ -4,9 +4,9 @@
 Run from the root of the package, after `./run bench` has made `.bench` (once, for the peers) and `./run setup`
 has made `.prefix` (the weights):
 
-    .bench/bin/pip install --no-deps efficientnet_lite_pytorch
+    .bench/bin/pip install --no-deps efficientnet_lite_pytorch timm
     .bench/bin/python Tests/make_golden.py                 # all of them
-    .bench/bin/python Tests/make_golden.py operations      # or some: operations backbones sentences checkpoints wordpiece
+    .bench/bin/python Tests/make_golden.py operations      # or some: operations backbones sentences checkpoints wordpiece networks
 
 The files are committed; run this again only to add a case. Versions of everything that computed the values are in
 each file's metadata. Sums and products were computed in float64 from inputs that are exact in float32 and then
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-PARTS = ("operations", "backbones", "sentences", "checkpoints", "wordpiece")
+PARTS = ("operations", "backbones", "sentences", "checkpoints", "wordpiece", "networks")
 
 
 def main() -> None:

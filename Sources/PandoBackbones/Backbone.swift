@@ -51,14 +51,20 @@ public protocol ImageBackbone: Module {
     /// One pass over preprocessed pictures.
     ///
     /// - Shapes: `[N, H, W, 3]` → taps `[N, H / stride, W / stride, C]`, pooled `[N, pooledFeatures]`.
+    /// - Parameter pass: given when the pass is part of training: batch norms then use the batch's own statistics.
     /// - Precondition: `names` are names of `taps`.
-    func features(of pictures: Tensor, reading names: Set<Tap.Name>) -> Features
+    func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features
 
     /// The scores of the classes that the network was pretrained on, from the pooled vector.
     func logits(_ pooled: Tensor) -> Tensor
 }
 
 extension ImageBackbone {
+    /// One pass over preprocessed pictures, as the network will be used.
+    public func features(of pictures: Tensor, reading names: Set<Tap.Name> = []) -> Features {
+        features(of: pictures, reading: names, during: nil)
+    }
+
     /// Stops the program if `names` holds something that is no tap.
     func requireTaps(_ names: Set<Tap.Name>) {
         let unknown = names.subtracting(taps.map(\.name))
@@ -85,8 +91,8 @@ struct ConvolutionBlock: Module {
         self.names = names
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let normalized = norm(convolution(x))
+    func callAsFunction(_ x: Tensor, during pass: TrainingPass? = nil) -> Tensor {
+        let normalized = norm(convolution(x), during: pass)
         return activation.map(normalized.applying) ?? normalized
     }
 

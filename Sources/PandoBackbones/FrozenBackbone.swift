@@ -10,7 +10,7 @@ public final class FrozenBackbone: Sendable {
     public let precision: ElementType
     /// The taps that each pass returns, in order of depth.
     public let readTaps: [Tap.Name]
-    /// Whether a tap is returned as its mean over the picture, `[N, C]`, instead of its map.
+    /// Whether a tap is returned as its mean over the picture, `[N, C]`, instead of its map or tokens.
     public let poolsTaps: Bool
 
     /// Pictures that one thread runs at once: enough to keep the kernels busy, few enough to stay in cache.
@@ -73,7 +73,7 @@ public final class FrozenBackbone: Sendable {
         let made = Program(inputShape: shape, precision: precision, threads: threads, sharing: packed) { pictures in
             let features = backbone.features(of: pictures, reading: Set(readTaps))
             let taps = readTaps.map { features.taps[$0]! }
-            return [features.pooled] + (poolsTaps ? taps.map { $0.mean(along: [1, 2]) } : taps)
+            return [features.pooled] + (poolsTaps ? taps.map { $0.mean(along: Array(1..<$0.rank - 1)) } : taps)
         }
         return programs.withLock { programs in
             if let first = programs[key] { return first }

@@ -7,19 +7,65 @@ import PandoTensor
 public enum ImageBackboneKind: String, Sendable, Codable, CaseIterable {
     case mobileNetV2 = "mobilenet_v2"
     case efficientNetLite0 = "efficientnet_lite0"
+    case resNet18 = "resnet18"
+    case resNet34 = "resnet34"
+    case resNet50 = "resnet50"
+    case resNet101 = "resnet101"
+    case resNet152 = "resnet152"
+    case vitTiny = "vit_tiny_patch16_224"
+    case vitSmall = "vit_small_patch16_224"
+    case vitBase = "vit_base_patch16_224"
 
-    /// The network, its weights still to be loaded.
-    public func makeNetwork() -> any ImageBackbone {
-        switch self {
+    /// The network, its weights still to be loaded or initialised.
+    ///
+    /// - Parameter pictureSize: pixels along each side, which only vision transformers must know.
+    public func makeNetwork(pictureSize: Int = 224) -> any ImageBackbone {
+        func transformer(_ configuration: VisionTransformerConfiguration) -> VisionTransformer {
+            var configuration = configuration
+            configuration.pictureSize = pictureSize
+            return VisionTransformer(configuration)
+        }
+        return switch self {
         case .mobileNetV2: MobileNetV2()
         case .efficientNetLite0: EfficientNetLite()
+        case .resNet18: ResNet(.resNet18)
+        case .resNet34: ResNet(.resNet34)
+        case .resNet50: ResNet(.resNet50)
+        case .resNet101: ResNet(.resNet101)
+        case .resNet152: ResNet(.resNet152)
+        case .vitTiny: transformer(.tiny)
+        case .vitSmall: transformer(.small)
+        case .vitBase: transformer(.base)
         }
+    }
+
+    /// How the weights begin when the network is trained from nothing.
+    public var initialization: Initialization {
+        switch self {
+        case .mobileNetV2, .efficientNetLite0, .resNet18, .resNet34, .resNet50, .resNet101, .resNet152: .residual
+        case .vitTiny, .vitSmall, .vitBase: .transformer
+        }
+    }
+
+    /// The network with random weights, to be trained from nothing.
+    public func makeNetwork(pictureSize: Int = 224, seed: UInt64) -> any ImageBackbone {
+        func initialized(_ network: some ImageBackbone) -> any ImageBackbone {
+            var network = network
+            network.initialize(initialization, seed: seed)
+            return network
+        }
+        return initialized(makeNetwork(pictureSize: pictureSize))
     }
 
     /// How the network was fed when it was pretrained.
     public var preprocessing: Preprocessing {
         switch self {
-        case .mobileNetV2: .imageNet()
+        case .mobileNetV2, .resNet18, .resNet34, .resNet50, .resNet101, .resNet152: .imageNet()
+        // timm's augreg weights: (x - 0.5) / 0.5.
+        case .vitTiny, .vitSmall, .vitBase:
+            Preprocessing(
+                resize: .shortestEdge(248), crop: PixelSize(224), interpolation: .bicubic, mean: [0.5, 0.5, 0.5],
+                deviation: [0.5, 0.5, 0.5])
         // TensorFlow's release: (x - 127) / 128.
         case .efficientNetLite0:
             Preprocessing(

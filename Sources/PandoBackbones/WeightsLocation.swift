@@ -43,6 +43,9 @@ public enum WeightsLocation {
 }
 
 extension ImageBackboneKind {
+    /// The networks whose weights the set-up fetches.
+    public static let fetched: [ImageBackboneKind] = [.mobileNetV2, .efficientNetLite0]
+
     /// The network with the weights that the set-up fetched.
     /// - Throws: `WeightsNotFound`, `CheckpointError` or `WeightMismatch`.
     public func loadPretrained() throws -> any ImageBackbone { try load(WeightsLocation.find("\(rawValue).pth")) }

@@ -69,7 +69,7 @@ struct DoctorCommand: ParsableCommand {
 
     private static func checks() -> [Report.Check] {
         var checks: [Report.Check] = []
-        for name in ImageBackboneKind.allCases.map({ "\($0.rawValue).pth" }) + ["all-MiniLM-L6-v2"] {
+        for name in ImageBackboneKind.fetched.map({ "\($0.rawValue).pth" }) + ["all-MiniLM-L6-v2"] {
             do {
                 checks.append(.init(name: "weights \(name)", isFine: true, finding: try WeightsLocation.find(name).path, remedy: nil))
             } catch {

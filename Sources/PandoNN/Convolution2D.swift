@@ -2,6 +2,7 @@ import PandoTensor
 
 /// A two-dimensional convolution over maps.
 ///
+/// Computes in the element type of its input: weights kept in `float32` serve a `bfloat16` pass.
 /// - Shapes: `[N, H, W, I]` → `[N, H', W', O]`; `weight` `[O, I / groups, h, w]`, `bias` `[O]`.
 public struct Convolution2D: Module {
     /// How the map is framed with zeros.
@@ -46,7 +47,8 @@ public struct Convolution2D: Module {
         case .fixed(let pixels): padding = Padding(pixels)
         case .same: padding = .same(height: x.shape[1], width: x.shape[2], kernel: weight.shape[2], stride: stride)
         }
-        return x.convolved(with: weight, bias: bias, stride: stride, padding: padding, groups: groups)
+        return x.convolved(
+            with: weight.cast(to: x.elementType), bias: bias, stride: stride, padding: padding, groups: groups)
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {

@@ -2,6 +2,7 @@ import PandoTensor
 
 /// An affine map of the last axis: `x · weightᵀ + bias`.
 ///
+/// Computes in the element type of its input: weights kept in `float32` serve a `bfloat16` pass.
 /// - Shapes: `[…, in]` → `[…, out]`; `weight` `[out, in]`, `bias` `[out]`.
 public struct Linear: Module {
     public var weight: Tensor
@@ -27,7 +28,7 @@ public struct Linear: Module {
         self.bias = bias ? .uniform(-bound..<bound, [outFeatures], using: &generator) : nil
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight, bias: bias) }
+    public func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight.cast(to: x.elementType), bias: bias) }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         visitor.parameter("weight", &weight)

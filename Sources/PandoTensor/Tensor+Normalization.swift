@@ -43,9 +43,9 @@ extension Tensor {
 
     /// `(x - mean) / √(variance + ε) · weight + bias` with this batch's own statistics, which are returned too.
     ///
-    /// - Shapes: map `[N, H, W, C]`, the rest `[C]`. The variance is divided by the count.
+    /// - Shapes: map `[N, H, W, C]`, the rest `[C]`. The variance is divided by the count: of places, over the batch.
     public func batchNormalized(weight: Tensor, bias: Tensor, epsilon: Float)
-        -> (output: Tensor, mean: Tensor, variance: Tensor)
+        -> (output: Tensor, mean: Tensor, variance: Tensor, count: Int)
     {
         require(
             rank == 4 && weight.shape == [shape[3]] && bias.shape == weight.shape,
@@ -55,7 +55,7 @@ extension Tensor {
         require(!isTraced, "program: batch norm with the batch's own statistics is no frozen function")
         let (output, statistics) = Tensor.applyingForAuxiliaries(
             BatchStatistics(epsilon: epsilon), to: [self, weight, bias])
-        return (output, statistics[0], statistics[1])
+        return (output, statistics[0], statistics[1], elementCount / shape[3])
     }
 }
 

@@ -26,6 +26,22 @@ extension Tensor {
         }
     }
 
+    /// Independent values from the normal distribution around 0, drawn again beyond two deviations.
+    public static func truncatedNormal(
+        deviation: Float, _ shape: [Int], using generator: inout some RandomNumberGenerator
+    ) -> Tensor {
+        Tensor(unsafeUninitialized: shape, of: Float.self) { elements in
+            for index in elements.indices {
+                var value = Float.infinity
+                while abs(value) > 2 {
+                    let radius = (-2 * logf(1 - generator.uniform())).squareRoot()
+                    value = radius * cosf(2 * .pi * generator.uniform())
+                }
+                elements[index] = value * deviation
+            }
+        }
+    }
+
     /// Each element zero with `probability`, else scaled by `1 / (1 - probability)`: the expected value stays.
     /// - Precondition: `0 <= probability < 1`.
     public func droppedOut(_ probability: Float, using generator: inout some RandomNumberGenerator) -> Tensor {

@@ -36,6 +36,9 @@ public struct Tensor: Sendable {
             storage: storage, shape: shape, strides: shape.rowMajorStrides, elementType: Scalar.elementType)
     }
 
+    /// The same for all tensors that share these bytes, and for no other while they live.
+    package var identity: ObjectIdentifier { ObjectIdentifier(storage) }
+
     /// A tensor with uninitialised storage, for kernels to write before anyone reads.
     init(uninitialized shape: [Int], _ type: ElementType) {
         self.init(

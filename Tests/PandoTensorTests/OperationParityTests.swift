@@ -97,7 +97,7 @@ import Testing
     func batchStatisticsEqualPyTorch(golden: GoldenCase) throws {
         let momentum = golden.attributes.float("momentum")
         let input = golden.inputs[0]
-        let (_, mean, variance) = input.batchNormalized(
+        let (_, mean, variance, _) = input.batchNormalized(
             weight: golden.inputs[1], bias: golden.inputs[2], epsilon: golden.attributes.float("epsilon"))
         let count = Float(input.elementCount / input.shape[3])
         func moved(_ name: String, _ statistic: Tensor) throws -> Tensor {

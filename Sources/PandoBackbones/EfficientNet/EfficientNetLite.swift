@@ -57,19 +57,19 @@ public struct EfficientNetLite: ImageBackbone {
         return taps
     }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name> = []) -> Features {
+    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
         requireTaps(names)
         var taps: [Tap.Name: Tensor] = [:]
         func keep(_ name: Tap.Name, _ map: Tensor) {
             if names.contains(name) { taps[name] = map }
         }
-        var x = stem(pictures)
+        var x = stem(pictures, during: pass)
         keep("stem", x)
         for (index, block) in blocks.enumerated() {
-            x = block(x)
+            x = block(x, during: pass)
             keep("_blocks.\(index)", x)
         }
-        x = head(x)
+        x = head(x, during: pass)
         keep("head", x)
         return Features(taps: taps, pooled: x.mean(along: [1, 2]))
     }
@@ -109,8 +109,9 @@ struct MobileInvertedBlock: Module {
         addsInput = stride == 1 && inChannels == outChannels
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let projected = projection(depthwise(expansion?(x) ?? x))
+    func callAsFunction(_ x: Tensor, during pass: TrainingPass?) -> Tensor {
+        let expanded = expansion?(x, during: pass) ?? x
+        let projected = projection(depthwise(expanded, during: pass), during: pass)
         return addsInput ? projected + x : projected
     }
 

@@ -47,19 +47,19 @@ public struct MobileNetV2: ImageBackbone {
         return taps
     }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name> = []) -> Features {
+    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
         requireTaps(names)
         var taps: [Tap.Name: Tensor] = [:]
         func keep(_ index: Int, _ map: Tensor) {
             if names.contains("features.\(index)") { taps["features.\(index)"] = map }
         }
-        var x = stem(pictures)
+        var x = stem(pictures, during: pass)
         keep(0, x)
         for (index, block) in blocks.enumerated() {
-            x = block(x)
+            x = block(x, during: pass)
             keep(index + 1, x)
         }
-        x = head(x)
+        x = head(x, during: pass)
         keep(blocks.count + 1, x)
         return Features(taps: taps, pooled: x.mean(along: [1, 2]))
     }
@@ -99,8 +99,9 @@ struct InvertedResidual: Module {
         addsInput = stride == 1 && inChannels == outChannels
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let projected = projection(depthwise(expansion?(x) ?? x))
+    func callAsFunction(_ x: Tensor, during pass: TrainingPass?) -> Tensor {
+        let expanded = expansion?(x, during: pass) ?? x
+        let projected = projection(depthwise(expanded, during: pass), during: pass)
         return addsInput ? projected + x : projected
     }
 

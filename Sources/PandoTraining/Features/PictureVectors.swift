@@ -42,6 +42,11 @@ extension ImageBackboneKind {
         switch self {
         case .mobileNetV2: ["features.3", "features.6", "features.10", "features.13", "features.16", "features.17"]
         case .efficientNetLite0: ["_blocks.2", "_blocks.4", "_blocks.7", "_blocks.10", "_blocks.14", "_blocks.15"]
+        case .resNet18: ["layer1.1", "layer2.1", "layer3.1"]
+        case .resNet34, .resNet50: ["layer1.2", "layer2.3", "layer3.5"]
+        case .resNet101: ["layer1.2", "layer2.3", "layer3.22"]
+        case .resNet152: ["layer1.2", "layer2.7", "layer3.35"]
+        case .vitTiny, .vitSmall, .vitBase: ["blocks.2", "blocks.5", "blocks.8"]
         }
     }
 }
