@@ -15,12 +15,13 @@ final class Primitive: @unchecked Sendable {
     /// - Parameter purpose: what the primitive is for, should its making fail.
     /// - Returns: `nil` if oneDNN has no implementation of this combination.
     init?(
-        for purpose: @autoclosure () -> String, attributes: [PostOperation] = [], forward: Primitive? = nil,
+        for purpose: @autoclosure () -> String, attributes: [PostOperation] = [], scaling: [ArgumentScaling] = [],
+        forward: Primitive? = nil,
         _ describe: (UnsafeMutablePointer<dnnl_primitive_desc_t?>, dnnl_primitive_attr_t) -> dnnl_status_t
     ) {
         // oneDNN plans a primitive for as many threads as its maker may use: one, once the context is made.
         _ = ThreadContext.current
-        let attribute = PrimitiveAttributes(attributes)
+        let attribute = PrimitiveAttributes(attributes, scaling)
         var made: dnnl_primitive_desc_t?
         let status = describe(&made, attribute.handle)
         guard status != dnnl_unimplemented else { return nil }
@@ -70,6 +71,14 @@ final class Primitive: @unchecked Sendable {
     }
 }
 
+/// How the 8-bit integers of one argument stand for real values; the scales are given with each run.
+struct ArgumentScaling: Hashable, Sendable {
+    let argument: Int32
+    /// The axes along which scales differ, a bit each.
+    var axes: Int32 = 0
+    var hasZeroPoint = false
+}
+
 /// What a primitive does to its result before storing it.
 enum PostOperation: Hashable, Sendable {
     /// Adds the value that the destination held before.
@@ -83,13 +92,23 @@ enum PostOperation: Hashable, Sendable {
 private final class PrimitiveAttributes {
     let handle: dnnl_primitive_attr_t
 
-    init(_ operations: [PostOperation]) {
+    init(_ operations: [PostOperation], _ scaling: [ArgumentScaling]) {
         var made: dnnl_primitive_attr_t?
         check(dnnl_primitive_attr_create(&made), "dnnl_primitive_attr_create")
         handle = made!
         check(
             dnnl_primitive_attr_set_scratchpad_mode(handle, dnnl_scratchpad_mode_user),
             "dnnl_primitive_attr_set_scratchpad_mode")
+        for scaling in scaling {
+            check(
+                dnnl_primitive_attr_set_scales_mask(handle, scaling.argument, scaling.axes),
+                "dnnl_primitive_attr_set_scales_mask")
+            if scaling.hasZeroPoint {
+                check(
+                    dnnl_primitive_attr_set_zero_points_mask(handle, scaling.argument, 0),
+                    "dnnl_primitive_attr_set_zero_points_mask")
+            }
+        }
         guard !operations.isEmpty else { return }
         var list: dnnl_post_ops_t?
         check(dnnl_post_ops_create(&list), "dnnl_post_ops_create")

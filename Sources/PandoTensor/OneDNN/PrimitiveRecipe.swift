@@ -36,20 +36,21 @@ enum PrimitiveRecipe: Hashable, Sendable {
 
     enum Reduction: Hashable, Sendable { case sum, mean, max, min }
 
-    func make() -> Primitive? {
+    /// - Parameter scaling: of 8-bit arguments, for matrix products and convolutions.
+    func make(scaling: [ArgumentScaling] = []) -> Primitive? {
         let engine = CPUEngine.handle
         switch self {
         case .matmul(let source, let weights, let bias, let destination, let operations):
             let descriptors = [source, weights, destination].map(MemoryDescriptor.init)
             let bias = bias.map(MemoryDescriptor.init)
-            return Primitive(for: "\(self)", attributes: operations) {
+            return Primitive(for: "\(self)", attributes: operations, scaling: scaling) {
                 dnnl_matmul_primitive_desc_create(
                     $0, engine, descriptors[0].handle, descriptors[1].handle, bias?.handle, descriptors[2].handle, $1)
             }
         case .convolution(let window, let source, let weights, let bias, let destination, let operations):
             let descriptors = [source, weights, destination].map(MemoryDescriptor.init)
             let bias = bias.map(MemoryDescriptor.init)
-            return Primitive(for: "\(self)", attributes: operations) {
+            return Primitive(for: "\(self)", attributes: operations, scaling: scaling) {
                 dnnl_convolution_forward_primitive_desc_create(
                     $0, engine, dnnl_forward_inference, dnnl_convolution_direct, descriptors[0].handle,
                     descriptors[1].handle, bias?.handle, descriptors[2].handle, window.stride64, window.dilation64,

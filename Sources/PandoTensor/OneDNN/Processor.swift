@@ -29,6 +29,16 @@ public enum Processor {
         ].contains(dnnl_get_effective_cpu_isa())
     }
 
+    /// Whether the processor multiplies 8-bit integers by itself, into exact 32-bit sums; elsewhere programs compute in
+    /// floating point what was to be quantized.
+    public static var hasNativeInt8: Bool {
+        [
+            dnnl_cpu_isa_avx2_vnni, dnnl_cpu_isa_avx2_vnni_2, dnnl_cpu_isa_avx512_core_vnni,
+            dnnl_cpu_isa_avx512_core_bf16, dnnl_cpu_isa_avx512_core_fp16, dnnl_cpu_isa_avx512_core_amx,
+            dnnl_cpu_isa_avx512_core_amx_fp16,
+        ].contains(dnnl_get_effective_cpu_isa())
+    }
+
     /// Whether kernels compute in `type` here. What is brought to them in another floating-point type is computed in
     /// `float32`: `float16` everywhere, `bfloat16` without AVX-512.
     static func computes(in type: ElementType) -> Bool {

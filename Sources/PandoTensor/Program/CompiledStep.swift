@@ -15,6 +15,8 @@ enum CompiledStep: Sendable {
         /// The place so many bytes into a value.
         case value(Int, byteOffset: Int)
         case constant(PackedWeights.Entry)
+        /// Scales or zero points.
+        case vector(Tensor)
     }
 
     enum PlainOperand: Sendable {

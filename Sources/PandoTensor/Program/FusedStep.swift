@@ -5,10 +5,14 @@ struct FusedStep {
         case linear(weight: Tensor, bias: Tensor?)
         /// The mean over height and width of a map.
         case globalMean
+        /// The 8-bit form of a value.
+        case encoding
         /// Anything else, computed as outside a program.
         case plain(any Operation)
     }
 
+    /// The node of the operation that the step began with.
+    let origin: Int
     var work: Work
     var operands: [Graph.Operand]
     /// Values are named by the node that produces them.
@@ -17,6 +21,13 @@ struct FusedStep {
     /// Applied before the residual is added, and after.
     var activationBeforeSum: Activation?
     var activation: Activation?
+    /// What the step reads and writes in 8 bits.
+    var quantized: QuantizedForm?
+
+    var isEncoding: Bool { if case .encoding = work { true } else { false } }
+
+    /// The name of the value that the step writes: `output`, or that value's 8-bit form.
+    var target: Int { quantized?.destination?.value ?? output }
 }
 
 extension Graph {
@@ -37,7 +48,7 @@ extension Graph {
 
         for (index, node) in nodes.enumerated() {
             guard let operation = node.operation, !folded.contains(index), root(of: index) == index else { continue }
-            var step = FusedStep(work: .plain(operation), operands: node.operands, output: index)
+            var step = FusedStep(origin: index, work: .plain(operation), operands: node.operands, output: index)
             switch operation {
             case let convolution as Convolution:
                 guard case .constant(var weight) = node.operands[1] else { break }
@@ -72,7 +83,7 @@ extension Graph {
             }
             switch step.work {
             case .convolution, .linear: foldFollowers(into: &step, &folded, reader)
-            case .globalMean, .plain: break
+            case .globalMean, .encoding, .plain: break
             }
             steps.append(step)
         }

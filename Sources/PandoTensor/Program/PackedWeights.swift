@@ -26,6 +26,7 @@ public final class PackedWeights: Sendable {
     }
 
     private let entries = Mutex<[Key: [Entry]]>([:])
+    private let scales = Mutex<[Int: Tensor]>([:])
 
     public init() {}
 
@@ -46,5 +47,13 @@ public final class PackedWeights: Sendable {
         let entry = Entry(values().cast(to: type).contiguous(), layout, for: primitive, argument)
         entries.withLock { $0[key, default: []].append(entry) }
         return entry
+    }
+
+    /// The scales of the 8-bit weights of step `step`, computed now or for an earlier program.
+    func channelScales(step: Int, _ compute: () -> Tensor) -> Tensor {
+        if let known = scales.withLock({ $0[step] }) { return known }
+        let computed = compute()
+        scales.withLock { $0[step] = computed }
+        return computed
     }
 }

@@ -10,9 +10,11 @@ import Synchronization
 public final class Program: Sendable {
     public let inputShape: [Int]
     public let outputShapes: [[Int]]
-    /// What the function computes in: as asked, or `float32` on a processor that does not compute in `bfloat16`.
+    /// What the function computes in, but for quantized layers: as asked, or `float32` on a processor that does not compute in `bfloat16`.
     /// Results are `float32` always.
     public let precision: ElementType
+    /// Whether layers are computed in 8-bit integers.
+    public let isQuantized: Bool
     /// Cores that one run uses.
     public let threads: Int
     let steps: [CompiledStep]
@@ -31,24 +33,49 @@ public final class Program: Sendable {
     ///   - threads: cores that one run may use; more than one only pays for a single sample of a big network.
     ///   - weights: packed weights to share with programs of the same function for other shapes.
     /// - Precondition: every output depends on the input.
-    public init(
+    public convenience init(
         inputShape shape: [Int], precision: ElementType = .float32, threads: Int = 1,
         sharing weights: PackedWeights = PackedWeights(), _ function: (Tensor) -> [Tensor]
+    ) {
+        self.init(Graph(tracing: shape, function), precision, nil, threads, weights)
+    }
+
+    /// Traces `function` once and compiles what it does, with layers computed in 8-bit integers as `quantization` says.
+    ///
+    /// On a processor without integer products of its own (`Processor.hasNativeInt8`) nothing is quantized.
+    /// - Parameters:
+    ///   - precision: of everything else, `.float32` or `.bfloat16`; by default what the processor computes in fastest.
+    ///   - quantization: calibrated for this function; the input shape may be another.
+    ///   - weights: packed weights to share with programs of the same function for other shapes.
+    /// - Throws: `otherFunction` if the quantization was calibrated for another function, `invalidRange`.
+    public convenience init(
+        inputShape shape: [Int], precision: ElementType = Processor.hasNativeBFloat16 ? .bfloat16 : .float32,
+        quantization: Quantization, threads: Int = 1, sharing weights: PackedWeights = PackedWeights(),
+        _ function: (Tensor) -> [Tensor]
+    ) throws(QuantizationError) {
+        let graph = Graph(tracing: shape, function)
+        try quantization.check(against: graph)
+        self.init(graph, precision, Processor.hasNativeInt8 ? quantization : nil, threads, weights)
+    }
+
+    private init(
+        _ graph: Graph, _ precision: ElementType, _ quantization: Quantization?, _ threads: Int, _ weights: PackedWeights
     ) {
         require(
             precision == .float32 || precision == .bfloat16,
             "program: precision is float32 or bfloat16, not \(precision)")
-        let graph = Graph(tracing: shape, function)
         require(
             graph.outputs.allSatisfy { graph.root(of: $0) != 0 }, "program: an output is the input itself")
-        inputShape = shape
+        inputShape = graph.nodes[0].shape
         let precision = Processor.computes(in: precision) ? precision : .float32
         self.precision = precision
         self.threads = threads
         outputs = graph.outputs.map { (graph.root(of: $0), graph.nodes[$0].shape) }
         outputShapes = outputs.map(\.shape)
-        let compiled = ProgramCompiler(graph: graph, precision: precision, weights: weights, bandCount: threads)
-            .compile()
+        isQuantized = quantization.map { $0.layers.contains { !$0.isKept } } ?? false
+        let compiled = ProgramCompiler(
+            graph: graph, precision: precision, quantization: quantization, weights: weights, bandCount: threads
+        ).compile()
         steps = compiled.steps
         places = compiled.places
         arenaBytes = compiled.arenaBytes

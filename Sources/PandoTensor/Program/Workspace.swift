@@ -56,6 +56,11 @@ final class Workspace: @unchecked Sendable {
         for (argument, source) in band.arguments {
             switch source {
             case .constant(let entry): _ = append(argument, at: entry.pointer)
+            case .vector(let tensor):
+                let layout = MemoryDescriptor(.rowMajor(tensor.shape, tensor.elementType))
+                let memory = Memory(layout.handle, at: tensor.rawPointer)
+                memories.append(memory)
+                list.append(dnnl_exec_arg_t(arg: argument, memory: memory.handle))
             case .value(0, let byteOffset): inputs.append((append(argument, at: nil), byteOffset))
             case .value(let value, let byteOffset):
                 _ = append(argument, at: arena.pointer + program.places[value]! + byteOffset)
