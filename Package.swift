@@ -26,7 +26,8 @@ let package = Package(
         .systemLibrary(name: "COneDNN", pkgConfig: "dnnl"),
         .systemLibrary(name: "CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
         .target(name: "CImaging", dependencies: ["CVips"]),
-        .target(name: "PandoTensor", dependencies: ["COneDNN"], swiftSettings: strict),
+        .target(name: "CKernels"),
+        .target(name: "PandoTensor", dependencies: ["CKernels", "COneDNN"], swiftSettings: strict),
         .target(name: "PandoNN", dependencies: ["PandoTensor"], swiftSettings: strict),
         .target(
             name: "PandoData",
@@ -71,7 +72,7 @@ let package = Package(
             name: "PandoTestSupport", dependencies: ["PandoNN", "PandoTensor"], path: "Tests/PandoTestSupport",
             swiftSettings: strict),
         .testTarget(
-            name: "PandoTensorTests", dependencies: ["PandoTensor", "PandoTestSupport"], exclude: ["Golden"],
+            name: "PandoTensorTests", dependencies: ["CKernels", "PandoTensor", "PandoTestSupport"], exclude: ["Golden"],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoNNTests", dependencies: ["PandoNN", "PandoTestSupport"], swiftSettings: strict,

@@ -1,0 +1,53 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// Instructions that the kernels may use; each kind includes those before it.
+typedef enum {
+    /// Whatever the compiler may use everywhere.
+    pando_portable = 0,
+    /// AVX2 and FMA.
+    pando_avx2 = 1,
+    /// AVX-512 F, BW, DQ and VL.
+    pando_avx512 = 2,
+    /// Products of pairs of bfloat16.
+    pando_avx512_bf16 = 3,
+} pando_instructions;
+
+/// Scaled dot-product attention of `group` query heads that share one head of keys and values.
+///
+/// Sizes are in elements, strides too. Features stand without gaps; rows and heads stand as far apart as the strides
+/// say. The mask is added to the scores; its strides may be 0. Row `i` of a causal attention sees keys `0...i`.
+/// A row that sees no key, or only keys hidden by minus infinity, gives zeros.
+typedef struct {
+    int64_t queries, keys, features, value_features, group;
+    const void *query, *key, *value;
+    int64_t query_row, query_head, key_row, value_row;
+    const float *mask;
+    int64_t mask_row, mask_column, mask_head;
+    float scale;
+    int32_t is_causal;
+    /// Whether queries, keys, values and the output are bfloat16 rather than float.
+    int32_t is_bfloat16;
+} pando_attention;
+
+/// Bytes of scratch memory that either direction needs, aligned to 64 bytes.
+size_t pando_attention_scratch_bytes(const pando_attention *attention, pando_instructions instructions);
+
+void pando_attention_forward(
+    const pando_attention *attention, void *output, int64_t output_row, int64_t output_head, void *scratch,
+    pando_instructions instructions);
+
+/// Gradients of queries, keys and values, all float and in rows without gaps between features; `mask` may be null and
+/// is added to, with the strides of the attention's mask.
+typedef struct {
+    const float *output;
+    int64_t output_row, output_head;
+    float *query, *key, *value, *mask;
+    int64_t query_row, query_head, key_row, value_row;
+} pando_attention_gradients;
+
+/// - Precondition: the attention is of floats.
+void pando_attention_backward(
+    const pando_attention *attention, const pando_attention_gradients *gradients, void *scratch,
+    pando_instructions instructions);
