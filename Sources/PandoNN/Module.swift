@@ -41,6 +41,7 @@ extension Visitor {
     /// Visits a parameter that not every such module has.
     public mutating func parameter(_ name: String, _ tensor: inout Tensor?) {
         guard var present = tensor else { return }
+        tensor = nil  // one reference only, so that the visitor may change it in place
         parameter(name, &present)
         tensor = present
     }

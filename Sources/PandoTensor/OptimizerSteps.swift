@@ -1,4 +1,4 @@
-// The inner loops of optimizers: one pass over parameter, gradient and moments.
+// The inner loops of optimizers: one pass over parameter, gradient and moments, in place.
 
 import COneDNN
 
@@ -19,71 +19,77 @@ package struct AdamStep: Sendable {
         self.epsilon = epsilon
     }
 
-    /// The parameter after the step, and the moments after it.
+    /// Moves the parameter and both moments.
     /// - Precondition: four `float32` tensors of one shape.
-    package func callAsFunction(_ parameter: Tensor, _ gradient: Tensor, _ first: Tensor, _ second: Tensor)
-        -> (parameter: Tensor, first: Tensor, second: Tensor)
-    {
+    package func callAsFunction(
+        _ parameter: inout Tensor, _ gradient: Tensor, _ first: inout Tensor, _ second: inout Tensor
+    ) {
         require(
             parameter.shape == gradient.shape && parameter.shape == first.shape && parameter.shape == second.shape,
             "Adam: parameter \(parameter.shape), gradient \(gradient.shape) and moments \(first.shape), \(second.shape) differ in shape"
         )
-        let results = (0..<3).map { _ in Tensor(uninitialized: parameter.shape, .float32) }
-        parameter.withScalars { p in
-            gradient.withScalars { g in
-                first.withScalars { m in
-                    second.withScalars { v in
-                        update(
-                            (p.baseAddress!, results[0].pointer(as: Float.self)), g.baseAddress!,
-                            (m.baseAddress!, results[1].pointer(as: Float.self)),
-                            (v.baseAddress!, results[2].pointer(as: Float.self)), count: p.count)
+        gradient.withScalars { g in
+            parameter.mutateScalars { p in
+                first.mutateScalars { m in
+                    second.mutateScalars { v in
+                        Self.kernel(
+                            p.baseAddress, g.baseAddress, m.baseAddress, v.baseAddress, p.count, rate, decay, betas.0,
+                            betas.1, secondScale, epsilon)
                     }
                 }
             }
         }
-        return (results[0], results[1], results[2])
     }
 
-    private typealias Change = (from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>)
+    private static let kernel =
+        switch Processor.vectorWidth {
+        case 16...: pando_adam_avx512
+        case 8...: pando_adam_avx2
+        default: pando_adam
+        }
+}
 
-    /// Four elements at a time, then the rest.
-    private func update(
-        _ parameter: Change, _ gradient: UnsafePointer<Float>, _ first: Change, _ second: Change, count: Int
-    ) {
-        func values(_ pointer: UnsafePointer<Float>) -> SIMD4<Float> {
-            UnsafeRawPointer(pointer).loadUnaligned(as: SIMD4<Float>.self)
-        }
-        func store(_ values: SIMD4<Float>, _ pointer: UnsafeMutablePointer<Float>) {
-            UnsafeMutableRawPointer(pointer).storeBytes(of: values, as: SIMD4<Float>.self)
-        }
-        var index = 0
-        while index + 4 <= count {
-            let moved = moved(
-                parameter: values(parameter.from + index), gradient: values(gradient + index),
-                mean: values(first.from + index), square: values(second.from + index))
-            store(moved.parameter, parameter.to + index)
-            store(moved.mean, first.to + index)
-            store(moved.square, second.to + index)
-            index += 4
-        }
-        while index < count {
-            let moved = moved(
-                parameter: SIMD4(repeating: parameter.from[index]), gradient: SIMD4(repeating: gradient[index]),
-                mean: SIMD4(repeating: first.from[index]), square: SIMD4(repeating: second.from[index]))
-            parameter.to[index] = moved.parameter[0]
-            first.to[index] = moved.mean[0]
-            second.to[index] = moved.square[0]
-            index += 1
+/// One step down the gradient: `s ← g + decay · p`, `v ← momentum · v + s`, `p ← p - rate · v`; with `nesterov`
+/// `p ← p - rate · (s + momentum · v)`.
+package struct DescentStep: Sendable {
+    let rate, decay, momentum: Float
+    let nesterov: Bool
+
+    package init(rate: Float, decay: Float, momentum: Float, nesterov: Bool) {
+        self.rate = rate
+        self.decay = decay
+        self.momentum = momentum
+        self.nesterov = nesterov
+    }
+
+    /// Moves the parameter without momentum.
+    /// - Precondition: two `float32` tensors of one shape.
+    package func callAsFunction(_ parameter: inout Tensor, _ gradient: Tensor) {
+        require(
+            parameter.shape == gradient.shape, "SGD: parameter \(parameter.shape), gradient \(gradient.shape)")
+        gradient.withScalars { g in
+            parameter.mutateScalars { p in
+                for index in p.indices { p[index] -= rate * (g[index] + decay * p[index]) }
+            }
         }
     }
 
-    @inline(__always)
-    private func moved(
-        parameter: SIMD4<Float>, gradient: SIMD4<Float>, mean: SIMD4<Float>, square: SIMD4<Float>
-    ) -> (parameter: SIMD4<Float>, mean: SIMD4<Float>, square: SIMD4<Float>) {
-        let mean = betas.0 * mean + (1 - betas.0) * gradient
-        let square = betas.1 * square + (1 - betas.1) * (gradient * gradient)
-        let length = pando_square_root4(square) * secondScale + epsilon
-        return (decay * parameter - rate * mean / length, mean, square)
+    /// Moves the parameter and its velocity.
+    /// - Precondition: three `float32` tensors of one shape.
+    package func callAsFunction(_ parameter: inout Tensor, _ gradient: Tensor, _ velocity: inout Tensor) {
+        require(
+            parameter.shape == gradient.shape && parameter.shape == velocity.shape,
+            "SGD: parameter \(parameter.shape), gradient \(gradient.shape), velocity \(velocity.shape)")
+        gradient.withScalars { g in
+            parameter.mutateScalars { p in
+                velocity.mutateScalars { v in
+                    for index in p.indices {
+                        let slope = g[index] + decay * p[index]
+                        v[index] = momentum * v[index] + slope
+                        p[index] -= rate * (nesterov ? slope + momentum * v[index] : v[index])
+                    }
+                }
+            }
+        }
     }
 }

@@ -4,13 +4,16 @@ import Synchronization
 /// The bytes behind one or more tensors.
 ///
 /// `@unchecked Sendable`: bytes are written only by the function that made the storage, before it hands the
-/// storage to a tensor that anyone else can see; afterwards they are only read.
+/// storage to a tensor that anyone else can see, and by the only tensor that refers to it; otherwise they are only read.
 final class Storage: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer
     let byteCount: Int
     /// Keeps foreign bytes (a mapped file) alive; `nil` when the bytes came from the pool.
     private let owner: (any AnyObject & Sendable)?
     private let use = Atomic<UInt>(0)
+
+    /// Whether somebody else keeps the bytes.
+    var isForeign: Bool { owner != nil }
 
     /// Uninitialised bytes from the pool, 64-byte aligned.
     init(byteCount: Int) {

@@ -1,9 +1,9 @@
-/// An n-dimensional array: a value over shared, never rewritten storage.
+/// An n-dimensional array: a value over storage that is never written once it is shared.
 ///
 /// Shape and element type are facts of run time. Copies, reshapes, transposes and slices share the storage. A
 /// tensor that depends on what is being differentiated also remembers how it was made (`Autodiff/`).
 public struct Tensor: Sendable {
-    let storage: Storage
+    private(set) var storage: Storage
     /// Where the first element stands in `storage`, in elements.
     let offset: Int
     /// Sizes of the axes, outermost first; empty for a scalar.
@@ -171,6 +171,20 @@ extension Tensor {
     /// Calls `body` with the elements of a `float32` tensor, row by row.
     public func withScalars<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
         try withScalars(as: Float.self, body)
+    }
+
+    /// Calls `body` with the elements of a `float32` tensor, row by row, to change them in place. If anyone else holds
+    /// them, they are copied first: other tensors never see the change.
+    package mutating func mutateScalars(_ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
+        require(elementType == .float32, "the tensor holds \(elementType), it was changed as float32")
+        require(node == nil, "a value that is being differentiated was changed in place")
+        if !isContiguous || !isKnownUniquelyReferenced(&storage) || storage.isForeign {
+            let copy = Tensor(uninitialized: shape, elementType)
+            copyElements(into: copy, at: 0)
+            self = copy
+        }
+        let dense = UnsafeMutableBufferPointer(start: pointer(as: Float.self), count: elementCount)
+        withExtendedLifetime(storage) { body(dense) }
     }
 
     /// Calls `body` with the elements' bytes, row by row.

@@ -72,6 +72,51 @@ import Testing
         expectClose(layer.bias!, gradients.tensors[1] * -0.5)
     }
 
+    /// In a process of its own, because it counts memory.
+    @Test func aStepChangesParametersInPlaceAndNobodyElses() async {
+        await #expect(processExitsWith: .success) {
+            var layer = Linear(weight: .ones([64, 64]), bias: .ones([64]))
+            let gradients = Gradients([.ones([64, 64]), .ones([64])])
+            var optimizer = AdamW(learningRate: 0.1)
+            optimizer.update(&layer, along: gradients)
+            let grown = MemoryMeter.measure { optimizer.update(&layer, along: gradients) }.peakBytes
+            #expect(grown == 0, "nothing is copied that nobody else holds")
+            let (kept, remembered) = (layer, optimizer.state)
+            let (weights, moment) = (kept.weight.scalars(), remembered["0.exp_avg"]!.scalars())
+            optimizer.update(&layer, along: gradients)
+            #expect(kept.weight.scalars() == weights && layer.weight.scalars() != weights)
+            #expect(remembered["0.exp_avg"]!.scalars() == moment)
+        }
+    }
+
+    @Test func groupsScaleRatesSpareDecayAndFreeze() {
+        var plain = Linear(weight: .ones([2, 3]), bias: .ones([2]))
+        var grouped = plain
+        let gradients = Gradients([irregular([2, 3]), irregular([2], phase: 1)])
+        var (optimizer, other) = (SGD(learningRate: 0.5, weightDecay: 0.1), SGD(learningRate: 0.5, weightDecay: 0.1))
+        other.groups = [ParameterGroup(.named("w*t"), learningRateScale: 0.1), .withoutDecay]
+        optimizer.update(&plain, along: gradients)
+        other.update(&grouped, along: gradients)
+        expectClose(grouped.weight - 1, (plain.weight - 1) * 0.1)
+        expectClose(grouped.bias!, 1 - gradients.tensors[1] * 0.5)
+        var adam = AdamW(learningRate: 0.1, groups: [.frozen("bias")])
+        let bias = grouped.bias!
+        adam.update(&grouped, along: gradients)
+        #expect(grouped.bias!.scalars() == bias.scalars())
+        #expect(Set(adam.state.keys) == ["step", "parameters", "0.exp_avg", "0.exp_avg_sq"])
+    }
+
+    @Test(arguments: [
+        ("weight", true), ("*", true), ("w*", true), ("*.weight", false), ("weigh?", true), ("w?", false),
+        ("*i*t", true), ("", false), ("weight*", true), ("eight", false),
+    ])
+    func aPatternTakesTheWholeName(pattern: String, isTaken: Bool) {
+        var layer = Linear(weight: .ones([1, 1]))
+        var optimizer = SGD(learningRate: 1, groups: [.frozen(pattern)])
+        optimizer.update(&layer, along: Gradients([.ones([1, 1])]))
+        #expect((layer.weight.scalar() == 1) == isTaken)
+    }
+
     @Test func clippingKeepsTheDirectionAndLimitsTheLength() {
         let gradients = Gradients([Tensor([3, 0] as [Float]), Tensor([0, 0, 4] as [Float])])
         #expect(gradients.norm == 5)
@@ -91,6 +136,6 @@ import Testing
             optimizer.update(&layer, along: Gradients([.zeros([2, 3]), .zeros([2])]))
         }
         let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-        #expect(said.contains("AdamW: the state holds moments of 1 parameters, the module has 2"))
+        #expect(said.contains("AdamW: the state remembers 1 parameters, the module has 2"))
     }
 }

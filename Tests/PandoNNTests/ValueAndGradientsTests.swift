@@ -102,7 +102,7 @@ import Testing
             #expect((parameters...parameters + 6 * 64).contains(live.weights - start.weights))
             #expect((3 * parameters...3 * (parameters + 6 * 64)).contains(live.optimizer - start.optimizer))
             #expect(live.activations == start.activations)
-            #expect(adam.state.count == 13 && momentum.state.count == 6)
+            #expect(adam.state.count == 14 && momentum.state.count == 7)
         }
     }
 }

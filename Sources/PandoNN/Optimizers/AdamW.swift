@@ -9,59 +9,47 @@ public struct AdamW: Optimizer {
     public let betas: (Float, Float)
     public let epsilon: Float
     public let weightDecay: Float
-    private var moments: [(first: Tensor, second: Tensor)] = []
+    public var groups: [ParameterGroup]
+    private var moments = ParameterMemory("exp_avg", "exp_avg_sq")
     private var steps = 0
 
     public init(
-        learningRate: Float, betas: (Float, Float) = (0.9, 0.999), epsilon: Float = 1e-8, weightDecay: Float = 0.01
+        learningRate: Float, betas: (Float, Float) = (0.9, 0.999), epsilon: Float = 1e-8, weightDecay: Float = 0.01,
+        groups: [ParameterGroup] = []
     ) {
         self.learningRate = learningRate
         self.betas = betas
         self.epsilon = epsilon
         self.weightDecay = weightDecay
+        self.groups = groups
     }
 
     public mutating func update(_ module: inout some Module, along gradients: Gradients) {
-        if moments.isEmpty { moments = gradients.tensors.map { (.zeros($0.shape), .zeros($0.shape)) } }
-        require(
-            moments.count == gradients.tensors.count,
-            "AdamW: the state holds moments of \(moments.count) parameters, the module has \(gradients.tensors.count)")
+        moments.prepare(for: gradients, of: "AdamW")
         steps += 1
         let corrections = (1 - powerOf(betas.0, steps), 1 - powerOf(betas.1, steps))
-        let step = AdamStep(
-            rate: learningRate / corrections.0, decay: 1 - learningRate * weightDecay, betas: betas,
-            secondScale: 1 / corrections.1.squareRoot(), epsilon: epsilon)
-        var moments = moments
-        self.moments = []
-        module.step(along: gradients) { position, parameter, gradient in
-            let (moved, first, second) = step(parameter, gradient, moments[position].first, moments[position].second)
-            moments[position] = (first.counted(as: .optimizer), second.counted(as: .optimizer))
-            return moved
+        module.step(along: gradients, in: groups) { position, group, parameter, gradient in
+            let rate = learningRate * group.learningRateScale
+            let step = AdamStep(
+                rate: rate / corrections.0, decay: group.decays ? 1 - rate * weightDecay : 1, betas: betas,
+                secondScale: 1 / corrections.1.squareRoot(), epsilon: epsilon)
+            moments.update(at: position, [.zeros(parameter.shape), .zeros(parameter.shape)]) {
+                step(&parameter, gradient, &$0[0], &$0[1])
+            }
         }
-        self.moments = moments
     }
 
     public var state: [String: Tensor] {
-        get {
-            var state = ["step": Tensor(Int64(steps))]
-            for (position, moment) in moments.enumerated() {
-                state["\(position).exp_avg"] = moment.first
-                state["\(position).exp_avg_sq"] = moment.second
-            }
-            return state
-        }
+        get { moments.state.merging(["step": Tensor(Int64(steps))]) { $1 } }
         set {
             steps = newValue["step"].map { Int($0.scalar(as: Int64.self)) } ?? 0
-            moments = []
-            while let first = newValue["\(moments.count).exp_avg"], let second = newValue["\(moments.count).exp_avg_sq"]
-            {
-                moments.append((first, second))
-            }
+            moments.state = newValue
         }
     }
 }
 
-private func powerOf(_ base: Float, _ exponent: Int) -> Float {
+/// `base` to the power of `exponent`, computed in double precision.
+func powerOf(_ base: Float, _ exponent: Int) -> Float {
     var (result, factor, rest) = (1.0, Double(base), exponent)
     while rest > 0 {
         if rest & 1 == 1 { result *= factor }

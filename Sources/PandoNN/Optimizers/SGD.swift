@@ -6,42 +6,34 @@ public struct SGD: Optimizer {
     public let momentum: Float
     public let weightDecay: Float
     public let nesterov: Bool
-    private var velocities: [Tensor] = []
+    public var groups: [ParameterGroup]
+    private var velocities = ParameterMemory("momentum_buffer")
 
-    public init(learningRate: Float, momentum: Float = 0, weightDecay: Float = 0, nesterov: Bool = false) {
+    public init(
+        learningRate: Float, momentum: Float = 0, weightDecay: Float = 0, nesterov: Bool = false,
+        groups: [ParameterGroup] = []
+    ) {
         self.learningRate = learningRate
         self.momentum = momentum
         self.weightDecay = weightDecay
         self.nesterov = nesterov
+        self.groups = groups
     }
 
     public mutating func update(_ module: inout some Module, along gradients: Gradients) {
-        let isFirst = velocities.isEmpty
-        require(
-            isFirst || velocities.count == gradients.tensors.count,
-            "SGD: the state holds velocities of \(velocities.count) parameters, the module has \(gradients.tensors.count)"
-        )
-        var velocities = velocities
-        let (rate, momentum, decay, nesterov) = (learningRate, momentum, weightDecay, nesterov)
-        module.step(along: gradients) { position, parameter, gradient in
-            let slope = decay == 0 ? gradient : gradient + parameter * decay
-            guard momentum != 0 else { return parameter - slope * rate }
-            if isFirst {
-                velocities.append(slope)
-            } else {
-                velocities[position] = velocities[position] * momentum + slope
-            }
-            velocities[position].counted(as: .optimizer)
-            return parameter - (nesterov ? slope + velocities[position] * momentum : velocities[position]) * rate
+        velocities.prepare(for: gradients, of: "SGD")
+        module.step(along: gradients, in: groups) { position, group, parameter, gradient in
+            let step = DescentStep(
+                rate: learningRate * group.learningRateScale, decay: group.decays ? weightDecay : 0,
+                momentum: momentum, nesterov: nesterov)
+            guard momentum != 0 else { return step(&parameter, gradient) }
+            // From rest, the first velocity is the gradient itself.
+            velocities.update(at: position, [.zeros(parameter.shape)]) { step(&parameter, gradient, &$0[0]) }
         }
-        self.velocities = velocities
     }
 
     public var state: [String: Tensor] {
-        get { Dictionary(uniqueKeysWithValues: velocities.enumerated().map { ("\($0).momentum_buffer", $1) }) }
-        set {
-            velocities = []
-            while let velocity = newValue["\(velocities.count).momentum_buffer"] { velocities.append(velocity) }
-        }
+        get { velocities.state }
+        set { velocities.state = newValue }
     }
 }

@@ -11,6 +11,8 @@ final class Primitive: @unchecked Sendable {
     let scratchpadBytes: Int
     /// A backward primitive refers to its forward one.
     private let forward: Primitive?
+    /// Handles of earlier runs that no thread uses now.
+    private let idle = Mutex<[PreparedArguments]>([])
 
     /// - Parameter purpose: what the primitive is for, should its making fail.
     /// - Returns: `nil` if oneDNN has no implementation of this combination.
@@ -53,14 +55,12 @@ final class Primitive: @unchecked Sendable {
     /// Runs on the calling thread; returns when done. Each pointer covers what `layout(of:)` its argument says.
     func run(_ arguments: (Int32, UnsafeMutableRawPointer)...) {
         let context = ThreadContext.current
-        var memories = arguments.map { Memory(layout(of: $0.0), at: $0.1) }
-        var list = zip(arguments, memories).map { dnnl_exec_arg_t(arg: $0.0.0, memory: $0.1.handle) }
-        if scratchpadBytes > 0 {
-            let scratchpad = Memory(layout(of: DNNL_ARG_SCRATCHPAD), at: context.scratch(scratchpadBytes))
-            memories.append(scratchpad)
-            list.append(dnnl_exec_arg_t(arg: DNNL_ARG_SCRATCHPAD, memory: scratchpad.handle))
-        }
-        withExtendedLifetime(memories) { run(list, on: context) }
+        var prepared = idle.withLock { $0.popLast() }
+        if prepared?.matches(arguments) != true { prepared = PreparedArguments(for: self, arguments) }
+        guard let prepared else { return }
+        prepared.point(at: arguments, scratchpad: scratchpadBytes > 0 ? context.scratch(scratchpadBytes) : nil)
+        run(prepared.list, on: context)
+        idle.withLock { $0.append(prepared) }
     }
 
     /// Runs with arguments prepared earlier, scratch memory among them.
@@ -77,6 +77,35 @@ struct ArgumentScaling: Hashable, Sendable {
     /// The axes along which scales differ, a bit each.
     var axes: Int32 = 0
     var hasZeroPoint = false
+}
+
+/// oneDNN's handles on a primitive's arguments, to be pointed at other memory for each run: making them takes longer
+/// than running a small primitive.
+///
+/// `@unchecked Sendable`: whoever takes it from the primitive's list is its only user until it is put back.
+private final class PreparedArguments: @unchecked Sendable {
+    private let memories: [Memory]
+    /// Without the scratch memory.
+    private let argumentCount: Int
+    let list: [dnnl_exec_arg_t]
+
+    init(for primitive: Primitive, _ arguments: [(Int32, UnsafeMutableRawPointer)]) {
+        argumentCount = arguments.count
+        let names = arguments.map(\.0) + (primitive.scratchpadBytes > 0 ? [DNNL_ARG_SCRATCHPAD] : [])
+        memories = names.map { Memory(primitive.layout(of: $0), at: nil) }
+        list = zip(names, memories).map { dnnl_exec_arg_t(arg: $0, memory: $1.handle) }
+    }
+
+    func matches(_ arguments: [(Int32, UnsafeMutableRawPointer)]) -> Bool {
+        arguments.count == argumentCount && arguments.indices.allSatisfy { list[$0].arg == arguments[$0].0 }
+    }
+
+    func point(at arguments: [(Int32, UnsafeMutableRawPointer)], scratchpad: UnsafeMutableRawPointer?) {
+        for index in list.indices {
+            let pointer = index < argumentCount ? arguments[index].1 : scratchpad
+            check(dnnl_memory_set_data_handle(list[index].memory, pointer), "dnnl_memory_set_data_handle")
+        }
+    }
 }
 
 /// What a primitive does to its result before storing it.
