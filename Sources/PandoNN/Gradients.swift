@@ -33,5 +33,5 @@ public func valueAndGradients<M: Module>(of module: M, _ function: (M) throws ->
         return leaf
     }
     let value = try function(differentiable)
-    return (value.detached, Gradients(value.gradients(for: leaves)))
+    return (value.detached, Gradients(value.gradients(for: leaves, releasing: true)))
 }

@@ -55,7 +55,7 @@ extension Tensor {
         require(!isTraced, "program: batch norm with the batch's own statistics is no frozen function")
         let (output, statistics) = Tensor.applyingForAuxiliaries(
             BatchStatistics(epsilon: epsilon), to: [self, weight, bias])
-        return (output, statistics[0], statistics[1], elementCount / shape[3])
+        return (output, statistics[0], statistics[1], BatchStatistics.placeCount(statistics))
     }
 }
 
@@ -172,7 +172,7 @@ struct BatchNormalization: Operation {
         guard input.elementCount > 0 else { return output }
         withExtendedLifetime((input.storage, values)) {
             PrimitiveCache.shared.primitive(
-                .batchNorm(epsilon: epsilon, training: false, .channelsLast(input.shape, input.elementType))
+                .batchNorm(epsilon: epsilon, .channelsLast(input.shape, input.elementType))
             ).run(
                 (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_MEAN, values[0].rawPointer),
                 (DNNL_ARG_VARIANCE, values[1].rawPointer), (DNNL_ARG_SCALE, values[2].rawPointer),
@@ -195,55 +195,4 @@ struct BatchNormalization: Operation {
     }
 
     func keeps(_ wanted: [Bool]) -> Kept { .some(wanted[3] ? [0, 1, 2, 3] : [2, 3]) }
-}
-
-/// Batch norm with the batch's own statistics. Inputs: map, weight, bias.
-struct BatchStatistics: Operation {
-    let epsilon: Float
-
-    static let isComputedByKernels = true
-
-    func forward(_ inputs: [Tensor]) -> Tensor { forwardKeeping(inputs).output }
-
-    /// Auxiliaries: mean and variance of each channel, `[C]`.
-    func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
-        let input = inputs[0].contiguous()
-        let (scale, shift) = (inputs[1].cast(to: .float32).contiguous(), inputs[2].cast(to: .float32).contiguous())
-        let output = Tensor(uninitialized: input.shape, input.elementType)
-        let (mean, variance) = (
-            Tensor(uninitialized: scale.shape, .float32), Tensor(uninitialized: scale.shape, .float32)
-        )
-        withExtendedLifetime((input.storage, scale.storage, shift.storage)) {
-            PrimitiveCache.shared.primitive(
-                .batchNorm(epsilon: epsilon, training: true, .channelsLast(input.shape, input.elementType))
-            ).run(
-                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, scale.rawPointer),
-                (DNNL_ARG_SHIFT, shift.rawPointer),
-                (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
-                (DNNL_ARG_DST, output.rawPointer))
-        }
-        return (output, [mean, variance])
-    }
-
-    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
-        let input = saved.input(0).contiguous()
-        let weight = saved.input(1).cast(to: .float32).contiguous()
-        let (mean, variance) = (saved.auxiliaries[0], saved.auxiliaries[1])
-        let gradient = gradient.contiguous()
-        let outputs = [
-            Tensor(uninitialized: input.shape, input.elementType), .zeros(weight.shape), .zeros(weight.shape),
-        ]
-        withExtendedLifetime((input.storage, weight.storage, gradient.storage)) {
-            PrimitiveCache.shared.primitive(
-                .batchNormBackward(epsilon: epsilon, .channelsLast(input.shape, input.elementType))
-            ).run(
-                (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, weight.rawPointer),
-                (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),
-                (DNNL_ARG_DIFF_DST, gradient.rawPointer), (DNNL_ARG_DIFF_SRC, outputs[0].rawPointer),
-                (DNNL_ARG_DIFF_SCALE, outputs[1].rawPointer), (DNNL_ARG_DIFF_SHIFT, outputs[2].rawPointer))
-        }
-        return zip(outputs, saved.wanted).map { $1 ? $0 : nil }
-    }
-
-    func keeps(_ wanted: [Bool]) -> Kept { .some([0, 1]) }
 }

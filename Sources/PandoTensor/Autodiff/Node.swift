@@ -9,7 +9,8 @@ final class Node: Sendable {
     let operation: (any Operation)?
     /// Written once more when the node goes, by its last owner: see `deinit`.
     nonisolated(unsafe) private(set) var parents: [Node?]
-    let saved: Saved
+    /// Emptied by a backward pass that releases what it has used.
+    nonisolated(unsafe) private(set) var saved: Saved
     let outputShape: [Int]
     /// What gradients of the value are kept as.
     let outputType: ElementType
@@ -17,6 +18,8 @@ final class Node: Sendable {
     let isTrace: Bool
     /// Grows with every node, so that parents always come before their children.
     let sequence: Int
+    /// The lane that computed the value.
+    let lane: Lane?
 
     private static let counter = Atomic<Int>(0)
 
@@ -27,11 +30,12 @@ final class Node: Sendable {
     init(leafOf shape: [Int], _ type: ElementType, isTrace: Bool = false) {
         operation = nil
         parents = []
-        saved = Saved(inputs: [], output: nil, auxiliaries: [], inputShapes: [], wanted: [])
+        saved = .nothing
         outputShape = shape
         outputType = type
         self.isTrace = isTrace
         sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+        lane = .current
     }
 
     init(operation: some Operation, inputs: [Tensor], output: Tensor, auxiliaries: [Tensor]) {
@@ -52,7 +56,14 @@ final class Node: Sendable {
         outputType = output.elementType
         self.isTrace = isTrace
         sequence = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+        lane = .current
         if !isTrace { for tensor in saved.tensors { tensor.storage.keep() } }
+    }
+
+    /// Lets go of what the backward pass has used; there can be no other after that.
+    func release() {
+        for tensor in saved.tensors { tensor.storage.letGo() }
+        saved = .nothing
     }
 
     /// Lets go of a long tape node by node: one inside another they would use up the stack.
@@ -78,47 +89,37 @@ extension Tensor {
 
     /// Gradients of this scalar with respect to `leaves`, in their order; zeros for a leaf it does not depend on.
     ///
+    /// - Parameter releasing: whether what the tape keeps is let go of on the way. There can be no other backward pass
+    ///   through it then.
     /// - Precondition: one element; each leaf came from `differentiable`.
-    package func gradients(for leaves: [Tensor]) -> [Tensor] {
+    package func gradients(for leaves: [Tensor], releasing: Bool = false) -> [Tensor] {
         require(elementCount == 1, "gradients: the value to differentiate has shape \(shape), not one element")
-        return gradients(for: leaves, seed: .ones(shape))
+        return gradients(for: leaves, seed: .ones(shape), releasing: releasing)
     }
 
     /// The vector-Jacobian product: gradients of `sum(self · seed)` with respect to `leaves`.
-    package func gradients(for leaves: [Tensor], seed: Tensor) -> [Tensor] {
+    package func gradients(for leaves: [Tensor], seed: Tensor, releasing: Bool = false) -> [Tensor] {
         let places = leaves.compactMap(\.node)
         require(
             Set(places.map(ObjectIdentifier.init)).count == leaves.count,
             "gradients: each leaf must be made by `differentiable`, once")
-        return zip(leaves, gradients(at: places, seed: seed)).map { $1 ?? .zeros($0.shape, $0.elementType) }
+        return zip(leaves, gradients(at: places, seed: seed, releasing: releasing)).map {
+            $1 ?? .zeros($0.shape, $0.elementType)
+        }
     }
 
     /// The vector-Jacobian product towards the values of `places`, none behind another's back: what lies beyond a
     /// place is not followed. `nil` for a place that this value does not depend on.
-    func gradients(at places: [Node], seed: Tensor) -> [Tensor?] {
-        var pending: [ObjectIdentifier: Tensor] = [:]
-        let ends = Set(places.map(ObjectIdentifier.init))
-        let anomalies = TapeScope.current?.anomalies
+    func gradients(at places: [Node], seed: Tensor, releasing: Bool = false) -> [Tensor?] {
         guard let node else { return places.map { _ in nil } }
-        pending[ObjectIdentifier(node)] = seed.cast(to: elementType)
-        for node in node.ancestorsNewestFirst(upTo: ends) where !ends.contains(ObjectIdentifier(node)) {
-            guard let operation = node.operation else { continue }
-            guard let gradient = pending.removeValue(forKey: ObjectIdentifier(node)) else { continue }
-            let contributions = operation.contributions(gradient, node.saved)
-            anomalies?.inspect(contributions, of: operation, from: gradient, node.saved)
-            for (parent, contribution) in zip(node.parents, contributions) {
-                guard let parent, let contribution else { continue }
-                require(
-                    contribution.shape == parent.outputShape,
-                    "\(type(of: operation)): the gradient has shape \(contribution.shape), the input \(parent.outputShape)"
-                )
-                // Where types mix, an operation's gradient may come in the wider one.
-                let part = contribution.cast(to: parent.outputType)
-                let key = ObjectIdentifier(parent)
-                pending[key] = pending[key].map { $0 + part } ?? part
-            }
+        let ends = Set(places.map(ObjectIdentifier.init))
+        let nodes = node.ancestorsNewestFirst(upTo: ends).filter {
+            $0.operation != nil && !ends.contains(ObjectIdentifier($0))
         }
-        return places.map { pending[ObjectIdentifier($0)] }
+        var sweep = BackwardSweep(releasing: releasing)
+        sweep.add(seed.cast(to: elementType), at: node)
+        sweep.run(nodes[...])
+        return places.map { sweep.pending[ObjectIdentifier($0)] }
     }
 }
 

@@ -105,6 +105,8 @@ struct Saved: Sendable {
     let inputShapes: [[Int]]
     let wanted: [Bool]
 
+    static let nothing = Saved(inputs: [], output: nil, auxiliaries: [], inputShapes: [], wanted: [])
+
     /// Every value that was kept.
     var tensors: [Tensor] { inputs.compactMap(\.self) + [output].compactMap(\.self) + auxiliaries }
 

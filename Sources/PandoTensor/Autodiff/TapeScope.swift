@@ -6,6 +6,8 @@ struct TapeScope: Sendable {
     var anomalies: AnomalyRecord?
     /// Not `nil` where operations leave no tape behind: it takes down what they would have recorded.
     var untaped: UntapedInputs?
+    /// The slice of the batch that the thread computes, if it is one of several.
+    var lane: Lane?
 
     @TaskLocal private static var innermost = TapeScope()
     /// Scopes of all threads, so that an operation outside any costs one load.

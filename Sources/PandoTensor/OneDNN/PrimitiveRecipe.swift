@@ -14,8 +14,8 @@ enum PrimitiveRecipe: Hashable, Sendable {
     case softmaxBackward(logarithm: Bool, axis: Int, Layout)
     case layerNorm(epsilon: Float, Layout)
     case layerNormBackward(epsilon: Float, Layout)
-    case batchNorm(epsilon: Float, training: Bool, Layout)
-    case batchNormBackward(epsilon: Float, Layout)
+    /// With given statistics.
+    case batchNorm(epsilon: Float, Layout)
     case reduction(Reduction, source: Layout, destination: Layout)
 
     /// How a kernel slides over height and width. Dilation 1 means neighbouring pixels.
@@ -115,16 +115,8 @@ enum PrimitiveRecipe: Hashable, Sendable {
                     $0, engine, dnnl_backward, descriptor.handle, descriptor.handle, descriptor.handle,
                     statistics.handle, epsilon, Self.scaleAndShift, forward.descriptor, $1)
             }
-        case .batchNorm(let epsilon, let training, let layout):
-            return batchNorm(epsilon, training, layout)
-        case .batchNormBackward(let epsilon, let layout):
-            guard let forward = batchNorm(epsilon, true, layout) else { return nil }
-            let descriptor = MemoryDescriptor(layout)
-            return Primitive(for: "\(self)", forward: forward) {
-                dnnl_batch_normalization_backward_primitive_desc_create(
-                    $0, engine, dnnl_backward, descriptor.handle, descriptor.handle, descriptor.handle, epsilon,
-                    Self.scaleAndShift, forward.descriptor, $1)
-            }
+        case .batchNorm(let epsilon, let layout):
+            return batchNorm(epsilon, layout)
         case .reduction(let kind, let source, let destination):
             let descriptors = [source, destination].map(MemoryDescriptor.init)
             return Primitive(for: "\(self)") {
@@ -183,12 +175,12 @@ enum PrimitiveRecipe: Hashable, Sendable {
         }
     }
 
-    private func batchNorm(_ epsilon: Float, _ training: Bool, _ layout: Layout) -> Primitive? {
+    private func batchNorm(_ epsilon: Float, _ layout: Layout) -> Primitive? {
         let descriptor = MemoryDescriptor(layout)
-        let flags = Self.scaleAndShift | (training ? 0 : dnnl_use_global_stats.rawValue)
+        let flags = Self.scaleAndShift | dnnl_use_global_stats.rawValue
         return Primitive(for: "\(self)") {
             dnnl_batch_normalization_forward_primitive_desc_create(
-                $0, CPUEngine.handle, training ? dnnl_forward_training : dnnl_forward_inference, descriptor.handle,
+                $0, CPUEngine.handle, dnnl_forward_inference, descriptor.handle,
                 descriptor.handle, epsilon, flags, $1)
         }
     }
