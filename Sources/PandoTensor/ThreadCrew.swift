@@ -55,13 +55,19 @@ final class ThreadCrew: Sendable {
         private func work() {
             while true {
                 started.wait()
-                let job = job.withLock { job in
-                    defer { job = nil }
-                    return job
-                }
-                job?()
+                runJob()
                 ended.signal()
             }
+        }
+
+        /// Apart from `work`, so that the job is let go of before its end is told.
+        @inline(never)
+        private func runJob() {
+            let job = job.withLock { job in
+                defer { job = nil }
+                return job
+            }
+            job?()
         }
     }
 }
