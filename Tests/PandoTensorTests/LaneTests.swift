@@ -67,7 +67,7 @@ import Testing
             let leaf = irregular([64, 64]).differentiable
             let value = (leaf.silu().silu() * 2).silu().sum()
             let kept = MemoryMeter.live.activations
-            #expect(kept > 3 * 64 * 64 * 4 - 1)
+            #expect(kept >= 2 * 64 * 64 * 4)
             _ = value.gradients(for: [leaf], releasing: true)
             #expect(MemoryMeter.live.activations == 0)
         }
