@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-PARTS = ("operations", "backbones", "sentences", "checkpoints", "wordpiece", "networks", "attention")
+PARTS = ("operations", "sequence", "backbones", "sentences", "checkpoints", "wordpiece", "networks", "attention")
 
 
 def main() -> None:
