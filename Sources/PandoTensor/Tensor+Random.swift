@@ -41,16 +41,4 @@ extension Tensor {
             }
         }
     }
-
-    /// Each element zero with `probability`, else scaled by `1 / (1 - probability)`: the expected value stays.
-    /// - Precondition: `0 <= probability < 1`.
-    public func droppedOut(_ probability: Float, using generator: inout some RandomNumberGenerator) -> Tensor {
-        require((0..<1).contains(probability), "dropout: probability \(probability) is outside 0..<1")
-        if probability == 0 { return self }
-        let kept = 1 / (1 - probability)
-        let mask = Tensor(unsafeUninitialized: shape, of: Float.self) { elements in
-            for index in elements.indices { elements[index] = generator.uniform() < probability ? 0 : kept }
-        }
-        return self * mask.cast(to: elementType)
-    }
 }

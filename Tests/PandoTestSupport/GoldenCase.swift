@@ -30,6 +30,10 @@ public struct GoldenCase: Sendable, CustomTestStringConvertible {
             (json[name]?.array ?? missing(name)).map { $0.integer ?? missing(name) }
         }
 
+        public func strings(_ name: String) -> [String] {
+            (json[name]?.array ?? missing(name)).map { $0.string ?? missing(name) }
+        }
+
         public func integer(_ name: String) -> Int { json[name]?.integer ?? missing(name) }
 
         public func bool(_ name: String) -> Bool { json[name]?.bool ?? missing(name) }
