@@ -6,7 +6,7 @@ has made `.prefix` (the weights):
 
     .bench/bin/pip install --no-deps efficientnet_lite_pytorch timm
     .bench/bin/python Tests/make_golden.py                 # all of them
-    .bench/bin/python Tests/make_golden.py operations      # or some: operations backbones sentences checkpoints wordpiece networks
+    .bench/bin/python Tests/make_golden.py operations      # or some: operations elementwise shapes backbones sentences checkpoints wordpiece networks
 
 The files are committed; run this again only to add a case. Versions of everything that computed the values are in
 each file's metadata. Sums and products were computed in float64 from inputs that are exact in float32 and then
@@ -18,7 +18,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-PARTS = ("operations", "sequence", "backbones", "sentences", "checkpoints", "wordpiece", "networks", "attention")
+PARTS = (
+    "operations", "elementwise", "shapes", "sequence", "backbones", "sentences", "checkpoints", "wordpiece", "networks", "attention"
+)
 
 
 def main() -> None:

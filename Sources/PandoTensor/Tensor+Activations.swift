@@ -17,9 +17,18 @@ extension Tensor {
             "\(operation()): the tensor holds \(elementType), expected a floating-point type; cast it first")
     }
 
+    /// `max(x, 0)`; not a number stays so.
     public func relu() -> Tensor { applying(.relu) }
-    public func gelu() -> Tensor { applying(.gelu) }
+    public func leakyReLU(slope: Float = 0.01) -> Tensor { applying(.leakyReLU(slope: slope)) }
+    public func relu6() -> Tensor { applying(.relu6) }
+    public func elu(alpha: Float = 1) -> Tensor { applying(.elu(alpha: alpha)) }
+    /// The Gaussian error linear unit, exact or in its form with a hyperbolic tangent.
+    public func gelu(approximatedByTanh: Bool = false) -> Tensor { applying(approximatedByTanh ? .geluTanh : .gelu) }
     public func silu() -> Tensor { applying(.silu) }
+    public func mish() -> Tensor { applying(.mish) }
+    public func hardSwish() -> Tensor { applying(.hardSwish) }
+    public func hardSigmoid() -> Tensor { applying(.hardSigmoid) }
+    public func hardTanh(_ lower: Float = -1, _ upper: Float = 1) -> Tensor { applying(.clamp(lower, upper)) }
     public func sigmoid() -> Tensor { applying(.sigmoid) }
     public func tanh() -> Tensor { applying(.tanh) }
     public func exp() -> Tensor { applying(.exp) }
@@ -27,11 +36,40 @@ extension Tensor {
     public func squareRoot() -> Tensor { applying(.squareRoot) }
     public func squared() -> Tensor { applying(.square) }
     public func absolute() -> Tensor { applying(.absolute) }
-    public func softplus() -> Tensor { applying(.softplus) }
     public func power(_ exponent: Float) -> Tensor { applying(.power(exponent)) }
 
-    /// Every element held within `lower...upper`.
+    /// `log(1 + exp(beta · x)) / beta`.
+    public func softplus(beta: Float = 1) -> Tensor {
+        beta == 1 ? applying(.softplus) : (self * beta).applying(.softplus) * (1 / beta)
+    }
+
+    /// `scale · elu(x)` with the constants that keep activations normalised (Klambauer et al. 2017, arXiv:1706.02515 §2).
+    public func selu() -> Tensor { elu(alpha: 1.673_263_242_354_377_2) * 1.050_700_987_355_480_5 }
+
+    /// `x` above zero, `alpha · (exp(x / alpha) - 1)` below: smooth for every `alpha` (Barron 2017, arXiv:1704.07483).
+    public func celu(alpha: Float = 1) -> Tensor {
+        alpha == 1 ? elu() : (self * (1 / alpha)).elu() * alpha
+    }
+
+    /// `x` above zero, `slope · x` below, with learnt slopes (He et al. 2015, arXiv:1502.01852 §2.1).
+    ///
+    /// - Shapes: `slopes` broadcasts against this tensor: `[C]` for a channel each of `[…, C]`, `[1]` for one slope.
+    public func parametricReLU(slopes: Tensor) -> Tensor { .applying(ParametricReLU(), to: self, slopes) }
+
+    /// Every element held within `lower...upper`; not a number stays so.
     public func clamped(_ lower: Float, _ upper: Float) -> Tensor { applying(.clamp(lower, upper)) }
+
+    /// Every element held at or above `lower`.
+    public func clamped(_ lower: PartialRangeFrom<Float>) -> Tensor { clamped(lower.lowerBound, .infinity) }
+
+    /// Every element held at or below `upper`.
+    public func clamped(_ upper: PartialRangeThrough<Float>) -> Tensor { clamped(-.infinity, upper.upperBound) }
+
+    /// Every element held within `lower...upper`, which broadcast; where the bounds cross, the upper one holds.
+    public func clamped(_ lower: Tensor?, _ upper: Tensor?) -> Tensor {
+        let raised = lower.map { .maximum(self, $0) } ?? self
+        return upper.map { .minimum(raised, $0) } ?? raised
+    }
 }
 
 struct Elementwise: Operation {
@@ -44,8 +82,17 @@ struct Elementwise: Operation {
         let output = Tensor(uninitialized: input.shape, input.elementType)
         guard input.elementCount > 0 else { return output }
         switch function {
+        case .relu: return input.rectified()
         case .log: return input.cast(to: .float32).naturalLogarithm().cast(to: input.elementType)
         case .softplus: return input.cast(to: .float32).softplusValues().cast(to: input.elementType)
+        case .elu(let alpha):
+            return input.cast(to: .float32).mapped {
+                (alpha * exponentialLessOne($0)).replacing(with: $0, where: $0 .> 0)
+            }.cast(to: input.elementType)
+        case .clamp(let lower, let upper):
+            return input.cast(to: .float32).mapped {
+                $0.replacing(with: lower, where: $0 .< lower).replacing(with: upper, where: $0 .> upper)
+            }.cast(to: input.elementType)
         default: break
         }
         withExtendedLifetime(input.storage) {
@@ -76,4 +123,48 @@ struct Elementwise: Operation {
 
     /// Shape does not matter to an element-wise function: one primitive serves all tensors of a size.
     private func layout(of tensor: Tensor) -> Layout { .rowMajor([tensor.elementCount], tensor.elementType) }
+}
+
+extension Tensor {
+    /// Zero where the sign bit is set, unless the element is not a number, which oneDNN would make zero too.
+    fileprivate func rectified() -> Tensor {
+        switch elementType {
+        case .float32: rectified(as: UInt32.self, infinity: Float.infinity.bitPattern)
+        case .bfloat16: rectified(as: UInt16.self, infinity: BFloat16(.infinity).bitPattern)
+        default: rectified(as: UInt16.self, infinity: Float16.infinity.bitPattern)
+        }
+    }
+
+    /// Bit patterns from that of -0 up to that of -∞ become 0.
+    @inline(__always)
+    private func rectified<Bits: FixedWidthInteger & BitwiseCopyable>(as bits: Bits.Type, infinity: Bits) -> Tensor {
+        let output = Tensor(uninitialized: shape, elementType)
+        let signBit = Bits(1) << (Bits.bitWidth - 1)
+        withExtendedLifetime((storage, output.storage)) {
+            let count = elementCount
+            let source = UnsafeBufferPointer(start: rawPointer.assumingMemoryBound(to: Bits.self), count: count)
+            let target = UnsafeMutableBufferPointer(
+                start: output.rawPointer.assumingMemoryBound(to: Bits.self), count: count)
+            for index in 0..<count {
+                let value = source[index]
+                target[index] = value &- signBit <= infinity ? 0 : value
+            }
+        }
+        return output
+    }
+}
+
+/// `x` above zero, `slope · x` below.
+struct ParametricReLU: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor { combine(inputs[0], inputs[1]) { $0 > 0 ? $0 : $1 * $0 } }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        let (x, slopes) = (saved.input(0), saved.input(1))
+        return [
+            saved.wanted[0]
+                ? (gradient * combine(x, slopes) { $0 > 0 ? 1 : $1 }).summed(toShape: saved.inputShapes[0]) : nil,
+            saved.wanted[1]
+                ? combine(gradient, x) { $1 > 0 ? 0 : $0 * $1 }.summed(toShape: saved.inputShapes[1]) : nil,
+        ]
+    }
 }

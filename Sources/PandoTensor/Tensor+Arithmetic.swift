@@ -25,26 +25,7 @@ extension Tensor {
     public static func minimum(_ left: Tensor, _ right: Tensor) -> Tensor {
         .applying(Extremum(takesLarger: false), to: left, right)
     }
-
-    /// Where `left` is greater, element by element: a `bool` tensor.
-    public static func .> (left: Tensor, right: Tensor) -> Tensor { .applying(Comparison.greater, to: left, right) }
-
-    /// Where both are equal, element by element: a `bool` tensor.
-    public static func .== (left: Tensor, right: Tensor) -> Tensor { .applying(Comparison.equal, to: left, right) }
-
-    /// Elements of `self` where `condition` holds, of `other` elsewhere.
-    /// - Precondition: `condition` is `bool`, both others hold floating-point numbers; the shapes broadcast.
-    public func selected(where condition: Tensor, otherwise other: Tensor) -> Tensor {
-        require(condition.elementType == .bool, "select: the condition is \(condition.elementType), expected bool")
-        requireFloatingPoint("select")
-        other.requireFloatingPoint("select")
-        let mask = condition.cast(to: .float32)
-        return .applying(Select(), to: mask, self, other)
-    }
 }
-
-infix operator .> : ComparisonPrecedence
-infix operator .== : ComparisonPrecedence
 
 struct Add: Operation {
     func forward(_ inputs: [Tensor]) -> Tensor { combine(inputs[0], inputs[1]) { $0 + $1 } }
@@ -118,37 +99,6 @@ struct Extremum: Operation {
     }
 }
 
-/// `mask` 1 takes the second input, 0 the third; neither side's infinities leak into the other.
-struct Select: Operation {
-    func forward(_ inputs: [Tensor]) -> Tensor {
-        let shape = broadcastShape(
-            inputs[0].shape, broadcastShape(inputs[1].shape, inputs[2].shape, "select"), "select")
-        let mask = inputs[0].broadcast(to: shape).scalars()
-        let kept = combine(inputs[1].broadcast(to: shape), .zeros(shape)) { left, _ in left }
-        let other = inputs[2].broadcast(to: shape).cast(to: .float32)
-        let type = inputs[1].elementType == inputs[2].elementType ? inputs[1].elementType : .float32
-        let result = Tensor(unsafeUninitialized: shape, of: Float.self) { output in
-            kept.withScalars { yes in
-                other.withScalars { no in
-                    for index in output.indices { output[index] = mask[index] != 0 ? yes[index] : no[index] }
-                }
-            }
-        }
-        return result.cast(to: type)
-    }
-
-    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
-        let mask = saved.input(0)
-        return [
-            nil,
-            saved.wanted[1] ? (gradient * mask).summed(toShape: saved.inputShapes[1]) : nil,
-            saved.wanted[2] ? (gradient * (1 - mask)).summed(toShape: saved.inputShapes[2]) : nil,
-        ]
-    }
-
-    func keeps(_ wanted: [Bool]) -> Kept { .some([0]) }
-}
-
 /// The shape that both broadcast to, as in NumPy.
 func broadcastShape(_ left: [Int], _ right: [Int], _ operation: @autoclosure () -> String) -> [Int] {
     if left == right { return left }
@@ -163,31 +113,6 @@ func broadcastShape(_ left: [Int], _ right: [Int], _ operation: @autoclosure () 
     }
 }
 
-/// Whole numbers are compared exactly, all else as `float32`.
-enum Comparison: Operation {
-    case greater, equal
-
-    func forward(_ inputs: [Tensor]) -> Tensor {
-        let (left, right) = (inputs[0], inputs[1])
-        if left.elementType.isFloatingPoint || right.elementType.isFloatingPoint {
-            let (x, y) = (left.cast(to: .float32), right.cast(to: .float32))
-            switch self {
-            case .greater: return combineElements(x, y) { (a: Float, b: Float) in a > b }
-            case .equal: return combineElements(x, y) { (a: Float, b: Float) in a == b }
-            }
-        }
-        let (x, y) = (left.cast(to: .int64), right.cast(to: .int64))
-        switch self {
-        case .greater: return combineElements(x, y) { (a: Int64, b: Int64) in a > b }
-        case .equal: return combineElements(x, y) { (a: Int64, b: Int64) in a == b }
-        }
-    }
-
-    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [nil, nil] }
-
-    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
-}
-
 /// `function` of the elements of both tensors, broadcast; computed in f32, stored as the wider of both types.
 /// - Precondition: one of them holds floating-point numbers; whole numbers would lose digits unseen.
 @inline(__always)
@@ -200,7 +125,7 @@ func combine(_ left: Tensor, _ right: Tensor, _ function: (Float, Float) -> Floa
 }
 
 @inline(__always)
-private func combineElements<Input: TensorScalar, Output: TensorScalar>(
+func combineElements<Input: TensorScalar, Output: TensorScalar>(
     _ left: Tensor, _ right: Tensor, _ function: (Input, Input) -> Output
 ) -> Tensor {
     let shape = broadcastShape(left.shape, right.shape, "element-wise operation")

@@ -17,21 +17,26 @@ extension Tensor {
         return .applying(Concatenate(axis: axis), to: tensors)
     }
 
-    /// The tensors, all of one shape, along a new first axis.
-    public static func stacked(_ tensors: [Tensor]) -> Tensor {
-        concatenated(tensors.map { $0.expanded(at: 0) })
+    /// The tensors, all of one shape, along a new axis at `axis`.
+    public static func stacked(_ tensors: [Tensor], along axis: Int = 0) -> Tensor {
+        concatenated(tensors.map { $0.expanded(at: axis) }, along: axis)
     }
 
-    /// The rows (first axis) at `indices`, in that order.
+    /// The elements along `axis` at `indices`, in that order: whole rows for the first axis (`index_select`).
     ///
-    /// - Shapes: `[N, …]` and `int64` or `int32` indices `[…i]` → `[…i, …]`.
+    /// - Shapes: `[…, N, …]` and `int64` or `int32` indices `[…i]` → `[…, …i, …]`.
     /// - Precondition: every index is in `0..<N`.
-    public func gathered(at indices: Tensor) -> Tensor {
+    public func gathered(at indices: Tensor, along axis: Int = 0) -> Tensor {
         require(rank >= 1, "gather: a scalar has no rows")
+        indices.requireIndices("gather")
+        return .applying(Gather(axis: normalized(axis)), to: self, indices)
+    }
+
+    /// Stops the program if the elements cannot be positions.
+    func requireIndices(_ operation: String) {
         require(
-            indices.elementType == .int64 || indices.elementType == .int32,
-            "gather: the indices are \(indices.elementType), expected int64 or int32")
-        return .applying(Gather(), to: self, indices)
+            elementType == .int64 || elementType == .int32,
+            "\(operation): the indices are \(elementType), expected int64 or int32")
     }
 
     /// One element per row: element `indices[n]` of row `n`.
@@ -76,19 +81,26 @@ struct Concatenate: Operation {
 }
 
 struct Gather: Operation {
+    let axis: Int
+
     func forward(_ inputs: [Tensor]) -> Tensor {
         let source = inputs[0].contiguous()
         let rows = inputs[1].cast(to: .int64)
-        let output = Tensor(uninitialized: rows.shape + source.shape.dropFirst(), source.elementType)
-        let width = source.shape.dropFirst().reduce(1, *) * source.elementType.byteCount
+        let (outer, inner) = (source.shape[..<axis], source.shape[(axis + 1)...])
+        let output = Tensor(uninitialized: outer + rows.shape + inner, source.elementType)
+        let width = inner.reduce(1, *) * source.elementType.byteCount
+        let count = source.shape[axis]
         rows.withScalars(as: Int64.self) { rows in
+            for row in rows {
+                require((0..<Int64(count)).contains(row), "gather: row \(row) is outside 0..<\(count)")
+            }
             withExtendedLifetime(source.storage) {
-                for (position, row) in rows.enumerated() {
-                    require(
-                        (0..<Int64(source.shape[0])).contains(row),
-                        "gather: row \(row) is outside 0..<\(source.shape[0])")
-                    (output.rawPointer + position * width)
-                        .copyMemory(from: source.rawPointer + Int(row) * width, byteCount: width)
+                for block in 0..<outer.reduce(1, *) {
+                    let from = source.rawPointer + block * count * width
+                    let to = output.rawPointer + block * rows.count * width
+                    for (position, row) in rows.enumerated() {
+                        (to + position * width).copyMemory(from: from + Int(row) * width, byteCount: width)
+                    }
                 }
             }
         }
@@ -98,15 +110,18 @@ struct Gather: Operation {
     /// Rows picked several times collect several gradients.
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         let shape = saved.inputShapes[0]
-        let width = shape.dropFirst().reduce(1, *)
+        let (count, width) = (shape[axis], shape[(axis + 1)...].reduce(1, *))
         let type = gradient.elementType
         let result = saved.input(1).cast(to: .int64).withScalars(as: Int64.self) { rows in
             gradient.cast(to: .float32).withScalars { source in
                 Tensor(unsafeUninitialized: shape, of: Float.self) { target in
                     target.initialize(repeating: 0)
-                    for (position, row) in rows.enumerated() {
-                        let start = Int(row) * width
-                        for column in 0..<width { target[start + column] += source[position * width + column] }
+                    for block in 0..<shape[..<axis].reduce(1, *) {
+                        for (position, row) in rows.enumerated() {
+                            let to = (block * count + Int(row)) * width
+                            let from = (block * rows.count + position) * width
+                            for column in 0..<width { target[to + column] += source[from + column] }
+                        }
                     }
                 }
             }

@@ -4,16 +4,45 @@ import COneDNN
 
 /// The matrix product over the last two axes; leading axes broadcast.
 ///
-/// - Shapes: `[…, M, K]` · `[…, K, N]` → `[…, M, N]`.
-/// - Precondition: both have at least two axes and equal element types.
+/// - Shapes: `[…, M, K]` · `[…, K, N]` → `[…, M, N]`; a vector `[K]` on the left counts as `[1, K]`, on the right as
+///   `[K, 1]`, and the result lacks that axis.
+/// - Precondition: both have at least one axis and equal element types.
 public func matmul(_ left: Tensor, _ right: Tensor) -> Tensor {
     require(
-        left.rank >= 2 && right.rank >= 2 && left.shape[left.rank - 1] == right.shape[right.rank - 2],
+        left.rank >= 1 && right.rank >= 1 && left.shape[left.rank - 1] == right.shape[max(right.rank - 2, 0)],
         "matmul: shapes \(left.shape) and \(right.shape) do not fit")
     require(
         left.elementType == right.elementType && left.elementType.isFloatingPoint,
         "matmul: element types are \(left.elementType) and \(right.elementType), expected one floating-point type")
+    if left.rank == 1 { return matmul(left.expanded(at: 0), right).squeezed(right.rank == 1 ? 0 : -2) }
+    if right.rank == 1 { return matmul(left, right.expanded(at: 1)).squeezed(-1) }
     return .applying(MatrixProduct(), to: left, right)
+}
+
+/// The sum of the products of two vectors' elements.
+public func dot(_ left: Tensor, _ right: Tensor) -> Tensor {
+    require(left.rank == 1 && right.rank == 1, "dot: shapes \(left.shape) and \(right.shape), expected two vectors")
+    return matmul(left, right)
+}
+
+/// The products of every element of one vector with every one of the other.
+///
+/// - Shapes: `[M]`, `[N]` → `[M, N]`.
+public func outer(_ left: Tensor, _ right: Tensor) -> Tensor {
+    require(left.rank == 1 && right.rank == 1, "outer: shapes \(left.shape) and \(right.shape), expected two vectors")
+    return left.expanded(at: 1) * right
+}
+
+/// The sums of products over the last axes of both.
+///
+/// - Shapes: `[…a, K]`, `[…b, K]` → `[…a, …b]`.
+public func inner(_ left: Tensor, _ right: Tensor) -> Tensor {
+    require(
+        left.rank >= 1 && right.rank >= 1 && left.shape[left.rank - 1] == right.shape[right.rank - 1],
+        "inner: shapes \(left.shape) and \(right.shape) do not end with the same size")
+    let width = left.shape[left.rank - 1]
+    let rows = [left, right].map { $0.reshaped([$0.shape.dropLast().reduce(1, *), width]) }
+    return matmul(rows[0], rows[1].transposed).reshaped(Array(left.shape.dropLast() + right.shape.dropLast()))
 }
 
 /// The affine map of a linear layer: `x · weightᵀ + bias`.

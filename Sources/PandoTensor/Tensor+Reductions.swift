@@ -39,9 +39,29 @@ extension Tensor {
         reduced(.min, along: axes, keepingAxes: keepingAxes)
     }
 
-    /// The mean squared distance from the mean, divided by the count (not the count less one).
-    public func variance(along axes: [Int], keepingAxes: Bool = false) -> Tensor {
-        (self - mean(along: axes, keepingAxes: true)).squared().mean(along: axes, keepingAxes: keepingAxes)
+    /// The largest of all elements; equal ones share its gradient.
+    public func max() -> Tensor { max(along: Array(0..<rank)) }
+
+    /// The smallest of all elements; equal ones share its gradient.
+    public func min() -> Tensor { min(along: Array(0..<rank)) }
+
+    /// The squared distances from the mean, summed and divided by the count less `correction`.
+    ///
+    /// `correction` is 0 for the elements' own variance (NumPy's default) and 1 for the unbiased estimate of that of
+    /// the distribution they come from (PyTorch's default).
+    public func variance(along axes: [Int], correction: Int = 0, keepingAxes: Bool = false) -> Tensor {
+        let squares = (self - mean(along: axes, keepingAxes: true)).squared()
+        if correction == 0 { return squares.mean(along: axes, keepingAxes: keepingAxes) }
+        let count = Set(axes.map(normalized)).reduce(1) { $0 * shape[$1] }
+        return squares.sum(along: axes, keepingAxes: keepingAxes) / Float(Swift.max(count - correction, 0))
+    }
+
+    /// The root of `variance`; where that is zero, so is the gradient.
+    public func standardDeviation(along axes: [Int], correction: Int = 0, keepingAxes: Bool = false) -> Tensor {
+        let centred = self - mean(along: axes, keepingAxes: true)
+        let count = Set(axes.map(normalized)).reduce(1) { $0 * shape[$1] }
+        let length = centred.norm(along: axes, keepingAxes: keepingAxes)
+        return length / Float(Swift.max(count - correction, 0)).squareRoot()
     }
 
     /// `log Σ exp(x)` along `axis`, safe for large values.
@@ -57,28 +77,6 @@ extension Tensor {
         return keepingAxes ? result : result.dropping(axes)
     }
 
-    /// Divided by its Euclidean length along the last axis; a length below `epsilon` counts as `epsilon`.
-    public func l2Normalized(epsilon: Float = 1e-12) -> Tensor {
-        // The square is held up, not the root, whose slope at zero is infinite.
-        self / squared().sum(along: [-1], keepingAxes: true).clamped(epsilon * epsilon, .infinity).squareRoot()
-    }
-
-    /// The position of the largest element along the last axis, the first of equals: `int64`.
-    public func argmax() -> Tensor {
-        require(rank >= 1 && shape[rank - 1] > 0, "argmax: shape \(shape) has no elements along the last axis")
-        let width = shape[rank - 1]
-        return cast(to: .float32).withScalars { source in
-            Tensor(unsafeUninitialized: Array(shape.dropLast()), of: Int64.self) { target in
-                for row in target.indices {
-                    let values = source[row * width..<(row + 1) * width]
-                    target[row] = Int64(
-                        values.indices.max { values[$0] < values[$1] || (values[$0] == values[$1] && $0 > $1) }! - row
-                            * width)
-                }
-            }
-        }
-    }
-
     private func reduced(_ kind: PrimitiveRecipe.Reduction, along axes: [Int], keepingAxes: Bool) -> Tensor {
         requireFloatingPoint("\(kind)")
         let axes = Set(axes.map(normalized)).sorted()
@@ -90,7 +88,7 @@ extension Tensor {
     }
 
     /// The same elements without the axes `axes`, which have size 1.
-    private func dropping(_ axes: [Int]) -> Tensor {
+    func dropping(_ axes: [Int]) -> Tensor {
         let dropped = Set(axes.map(normalized))
         return reshaped(shape.indices.filter { !dropped.contains($0) }.map { shape[$0] })
     }

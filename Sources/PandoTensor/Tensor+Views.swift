@@ -44,16 +44,48 @@ extension Tensor {
         return .applying(Broadcast(shape: shape), to: self)
     }
 
-    /// The part from `range.lowerBound` up to `range.upperBound` along `axis`. Shares the storage.
-    public func slice(_ range: Range<Int>, along axis: Int = 0) -> Tensor {
+    /// Two axes exchanged. Shares the storage.
+    public func swapping(_ first: Int, _ second: Int) -> Tensor {
+        var axes = Array(shape.indices)
+        axes.swapAt(normalized(first), normalized(second))
+        return permuted(axes)
+    }
+
+    /// The part from `range.lowerBound` up to `range.upperBound` along `axis`, or every `step`th element of it from the
+    /// first on. Shares the storage.
+    public func slice(_ range: Range<Int>, along axis: Int = 0, step: Int = 1) -> Tensor {
         let axis = normalized(axis)
         require(
             range.lowerBound >= 0 && range.upperBound <= shape[axis],
             "slice: \(range) is outside 0..<\(shape[axis]) along axis \(axis) of shape \(shape)")
-        return .applying(Slice(axis: axis, range: range), to: self)
+        require(step >= 1, "slice: a step of \(step), expected at least 1")
+        return .applying(Slice(axis: axis, range: range, step: step), to: self)
     }
 
-    /// An axis of size 1 put in at `axis`.
+    /// The elements at `index` along `axis`, which goes away. Shares the storage.
+    public func element(_ index: Int, along axis: Int = 0) -> Tensor {
+        slice(index..<index + 1, along: axis).dropping([axis])
+    }
+
+    /// The axes `first` through `last` as one.
+    public func flattened(from first: Int = 0, through last: Int = -1) -> Tensor {
+        if rank == 0 { return reshaped([1]) }
+        let (first, last) = (normalized(first), normalized(last))
+        require(first <= last, "flatten: axis \(first) stands behind axis \(last)")
+        return reshaped(shape[..<first] + [shape[first...last].reduce(1, *)] + shape[(last + 1)...])
+    }
+
+    /// Without the axis `axis`, which has size 1.
+    public func squeezed(_ axis: Int) -> Tensor {
+        let axis = normalized(axis)
+        require(shape[axis] == 1, "squeeze: axis \(axis) of shape \(shape) does not have size 1")
+        return dropping([axis])
+    }
+
+    /// Without all axes of size 1.
+    public func squeezed() -> Tensor { reshaped(shape.filter { $0 != 1 }) }
+
+    /// An axis of size 1 put in at `axis` (`unsqueeze`).
     public func expanded(at axis: Int) -> Tensor {
         let axis = axis < 0 ? axis + rank + 1 : axis
         require((0...rank).contains(axis), "expand: axis \(axis) is outside 0...\(rank)")
@@ -135,22 +167,22 @@ struct Broadcast: Operation {
 struct Slice: Operation {
     let axis: Int
     let range: Range<Int>
+    let step: Int
 
-    func forward(_ inputs: [Tensor]) -> Tensor {
-        var shape = inputs[0].shape
-        shape[axis] = range.count
-        return inputs[0].view(
-            shape: shape, strides: inputs[0].strides,
-            offset: inputs[0].offset + range.lowerBound * inputs[0].strides[axis])
+    func forward(_ inputs: [Tensor]) -> Tensor { part(of: inputs[0]) }
+
+    private func part(of tensor: Tensor) -> Tensor {
+        var (shape, strides) = (tensor.shape, tensor.strides)
+        shape[axis] = (range.count + step - 1) / step
+        strides[axis] *= step
+        return tensor.view(
+            shape: shape, strides: strides, offset: tensor.offset + range.lowerBound * tensor.strides[axis])
     }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
-        var before = saved.inputShapes[0]
-        var after = before
-        before[axis] = range.lowerBound
-        after[axis] -= range.upperBound
-        let type = gradient.elementType
-        return [.concatenated([.zeros(before, type), gradient, .zeros(after, type)], along: axis)]
+        let result = Tensor.zeros(saved.inputShapes[0], gradient.elementType)
+        gradient.copyElements(into: part(of: result), at: 0)
+        return [result]
     }
 
     func keeps(_ wanted: [Bool]) -> Kept { .nothing }

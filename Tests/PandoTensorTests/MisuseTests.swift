@@ -124,6 +124,29 @@ import Testing
         expectSaid(shape, "program: compiled for float32 [2], got float32 [3]")
     }
 
+    @Test func shapesIndicesAndNotationsThatDoNotFit() async {
+        let reflect = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = Tensor.zeros([2, 3]).padded(before: [0, 3], after: [0, 0], .reflect)
+        }
+        expectSaid(reflect, "pad: 3 and 0 places by reflect for 3 elements along axis 1")
+        let index = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = Tensor.zeros([2, 3]).elements(at: Tensor([3] as [Int64], shape: [1, 1]), along: 1)
+        }
+        expectSaid(index, "index 3 is outside 0..<3")
+        let sizes = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = einsum("ij,jk->ik", .zeros([2, 3]), .zeros([4, 5]))
+        }
+        expectSaid(sizes, "einsum: j of \"ij,jk->ik\" has sizes 3 and 4")
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = einsum("ij->ik", .zeros([2, 3]))
+        }
+        expectSaid(result, "names an axis twice, or one that no operand has")
+        let parts = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = Tensor.zeros([5]).split([2, 2])
+        }
+        expectSaid(parts, "split: sizes [2, 2] do not make up axis 0 of shape [5]")
+    }
+
     private func expectSaid(
         _ result: ExitTest.Result?, _ message: String, sourceLocation: SourceLocation = #_sourceLocation
     ) {

@@ -60,6 +60,13 @@ import Testing
             ("permutation", { $0.permuted(3, 0, 1, 2).reshaped(4, -1) }),
             ("concatenation", { .concatenated([$0, $0], along: 3) }),
             ("rows", { $0.gathered(at: Tensor([1, 1, 0] as [Int64])) }),
+            ("elu", { $0.elu() }), ("mish", { $0.mish() }), ("hard swish", { $0.hardSwish() }), ("erf", { $0.erf() }),
+            ("gelu with tanh", { $0.gelu(approximatedByTanh: true) }), ("log1p", { ($0 * 0.5).log1p() }),
+            ("expm1", { $0.expm1() }), ("norm", { $0.norm(along: [1, 3]) }), ("running sum", { $0.cumulativeSum(along: 3) }),
+            ("sort", { $0.sorted(along: 3).values }), ("reflection", { $0.padded(before: [0, 1, 1, 0], after: [0, 0, 2, 0], .reflect) }),
+            ("flip", { $0.flipped(along: [1]) }), ("every other", { $0.slice(0..<6, along: 1, step: 2) }),
+            ("picked", { $0.elements(at: $0.argmax(along: 1, keepingAxes: true), along: 1) }),
+            ("einsum", { einsum("nhwc,nvwc->nhvc", $0, $0) }), ("triangle", { $0.lowerTriangle() }),
             ("selection", { $0.selected(where: irregular([4]) .> Tensor.zeros([4]), otherwise: $0 * 2) }),
         ]
         for (name, function) in functions {
