@@ -79,8 +79,6 @@ struct Elementwise: Operation {
 
     func forward(_ inputs: [Tensor]) -> Tensor {
         let input = inputs[0].contiguous()
-        let output = Tensor(uninitialized: input.shape, input.elementType)
-        guard input.elementCount > 0 else { return output }
         switch function {
         case .relu: return input.rectified()
         case .log: return input.cast(to: .float32).naturalLogarithm().cast(to: input.elementType)
@@ -95,6 +93,8 @@ struct Elementwise: Operation {
             }.cast(to: input.elementType)
         default: break
         }
+        let output = Tensor(uninitialized: input.shape, input.elementType)
+        guard input.elementCount > 0 else { return output }
         withExtendedLifetime(input.storage) {
             PrimitiveCache.shared.primitive(.activation(function, layout(of: input)))
                 .run((DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_DST, output.rawPointer))

@@ -24,14 +24,14 @@ extension Tensor {
     /// Where it does not hold; numbers other than 0 hold.
     public static prefix func .! (tensor: Tensor) -> Tensor { .applying(Logic.exclusiveOr, to: tensor, Tensor(true)) }
 
-    /// Where elements are numbers and not infinite: a `bool` tensor.
-    public func isFinite() -> Tensor { (self - self) .== 0 }
+    /// Where elements are numbers and not infinite: a `bool` tensor (`torch.isfinite`).
+    public func finiteMask() -> Tensor { (self - self) .== 0 }
 
-    /// Where elements are infinite, of either sign: a `bool` tensor.
-    public func isInfinite() -> Tensor { absolute() .== .infinity }
+    /// Where elements are infinite, of either sign: a `bool` tensor (`torch.isinf`).
+    public func infiniteMask() -> Tensor { absolute() .== .infinity }
 
-    /// Where elements are not numbers: a `bool` tensor.
-    public func isNaN() -> Tensor { self .!= self }
+    /// Where elements are not numbers: a `bool` tensor (`torch.isnan`).
+    public func nanMask() -> Tensor { self .!= self }
 
     /// `number` as a tensor to compare with: whole numbers stay exact among whole numbers.
     private func peer(_ number: Float) -> Tensor {

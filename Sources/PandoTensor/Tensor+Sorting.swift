@@ -61,7 +61,7 @@ extension Tensor {
         let sorted = sorted(along: axis).values
         // Those that are no numbers stand last.
         let last = sorted.slice(count - 1..<count, along: axis)
-        let result = pick(sorted).selected(where: .!last.isNaN(), otherwise: last)
+        let result = pick(sorted).selected(where: .!last.nanMask(), otherwise: last)
         return keepingAxes ? result : result.dropping([axis])
     }
 

@@ -174,9 +174,9 @@ import Testing
     @Test func masksTellWhatIsNoNumber() {
         let ends = Tensor([.infinity, -.infinity, .nan, 0] as [Float])
         let tables: [(name: String, found: Tensor, right: [Bool])] = [
-            ("finite", ends.isFinite(), [false, false, false, true]),
-            ("infinite", ends.isInfinite(), [true, true, false, false]),
-            ("NaN", ends.isNaN(), [false, false, true, false]),
+            ("finite", ends.finiteMask(), [false, false, false, true]),
+            ("infinite", ends.infiniteMask(), [true, true, false, false]),
+            ("NaN", ends.nanMask(), [false, false, true, false]),
             ("equal", ends .== ends, [true, true, false, true]), ("unequal", ends .!= ends, [false, false, true, false]),
             ("not less", ends .>= 0, [true, false, false, true]), ("less", ends .< 0, [false, true, false, false]),
         ]
