@@ -16,7 +16,7 @@ struct BatchStatistics: Operation {
     func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
         let input = inputs[0].contiguous()
         let moments = input.channelMoments()
-        let count = Float(input.elementCount / input.shape[3])
+        let count = Float(input.elementCount / input.shape[input.rank - 1])
         let slices = Lane.current?.exchange([moments.mean, moments.squaredDeviations, Tensor(count)]) ?? []
         let (mean, variance, total) = Self.joined(
             slices.isEmpty ? [[moments.mean, moments.squaredDeviations, Tensor(count)]] : slices)

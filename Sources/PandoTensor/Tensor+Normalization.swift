@@ -29,12 +29,12 @@ extension Tensor {
 
     /// `(x - mean) / √(variance + ε) · weight + bias` with statistics that were gathered before.
     ///
-    /// - Shapes: map `[N, H, W, C]`, the rest `[C]`.
+    /// - Shapes: map `[N, …, C]`, the rest `[C]`.
     public func batchNormalized(mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: Float) -> Tensor
     {
         for value in [mean, variance, weight, bias] {
             require(
-                rank == 4 && value.shape == [shape[3]],
+                rank >= 2 && value.shape == [shape[rank - 1]],
                 "batch norm: statistics or parameters of shape \(value.shape) do not fit input \(shape)")
         }
         requireFloatingPoint("batch norm")
@@ -43,12 +43,12 @@ extension Tensor {
 
     /// `(x - mean) / √(variance + ε) · weight + bias` with this batch's own statistics, which are returned too.
     ///
-    /// - Shapes: map `[N, H, W, C]`, the rest `[C]`. The variance is divided by the count: of places, over the batch.
+    /// - Shapes: map `[N, …, C]`, the rest `[C]`. The variance is divided by the count: of places, over the batch.
     public func batchNormalized(weight: Tensor, bias: Tensor, epsilon: Float)
         -> (output: Tensor, mean: Tensor, variance: Tensor, count: Int)
     {
         require(
-            rank == 4 && weight.shape == [shape[3]] && bias.shape == weight.shape,
+            rank >= 2 && weight.shape == [shape[rank - 1]] && bias.shape == weight.shape,
             "batch norm: weight \(weight.shape) and bias \(bias.shape) do not fit input \(shape)")
         requireFloatingPoint("batch norm")
         require(elementCount > 0, "batch norm: a batch of shape \(shape) has no statistics")
@@ -172,7 +172,7 @@ struct BatchNormalization: Operation {
         guard input.elementCount > 0 else { return output }
         withExtendedLifetime((input.storage, values)) {
             PrimitiveCache.shared.primitive(
-                .batchNorm(epsilon: epsilon, .channelsLast(input.shape, input.elementType))
+                .batchNorm(epsilon: epsilon, input.channelLayout)
             ).run(
                 (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_MEAN, values[0].rawPointer),
                 (DNNL_ARG_VARIANCE, values[1].rawPointer), (DNNL_ARG_SCALE, values[2].rawPointer),
@@ -189,10 +189,17 @@ struct BatchNormalization: Operation {
                 ? gradient * (inverse * saved.input(3).cast(to: .float32)).cast(to: gradient.elementType) : nil,
             nil, nil,
             saved.wanted[3]
-                ? (gradient * (saved.input(0) - saved.input(1)) * inverse).sum(along: [0, 1, 2]) : nil,
-            saved.wanted[4] ? gradient.sum(along: [0, 1, 2]) : nil,
+                ? (gradient * (saved.input(0) - saved.input(1)) * inverse).summedOverPlaces() : nil,
+            saved.wanted[4] ? gradient.summedOverPlaces() : nil,
         ]
     }
 
     func keeps(_ wanted: [Bool]) -> Kept { .some(wanted[3] ? [0, 1, 2, 3] : [2, 3]) }
+}
+
+extension Tensor {
+    /// A map `[N, …, C]` as kernels of batch norm take it: all spatial axes as one.
+    fileprivate var channelLayout: Layout {
+        .channelsLast([shape[0], shape[1..<rank - 1].reduce(1, *), 1, shape[rank - 1]], elementType)
+    }
 }

@@ -1,77 +1,92 @@
-// Pooling over maps `[N, H, W, C]`.
+// Pooling over maps `[N, L, C]`, `[N, H, W, C]` and `[N, D, H, W, C]`.
 
 import COneDNN
 
 extension Tensor {
     /// The largest value of each window; padding never wins.
-    public func maxPooled(kernel: Int, stride: Int, padding: Padding = Padding(0)) -> Tensor {
-        pooled(.max, [kernel, kernel], [stride, stride], padding)
+    ///
+    /// - Shapes: `[N, …, C]` → `[N, …, C]`, with one, two or three spatial axes `…`.
+    /// - Parameter roundingUp: whether a last window that reaches out of the map counts ("ceil mode"); one that begins
+    ///   behind the map does not.
+    public func maxPooled(
+        kernel: Int, stride: Int, padding: Padding = Padding(0), dilation: Int = 1, roundingUp: Bool = false
+    ) -> Tensor {
+        maxPooled(
+            kernel: [kernel], stride: [stride], padding: padding, dilation: [dilation], roundingUp: roundingUp)
     }
 
-    /// The largest value of each window, whose sizes may differ along height and width.
-    public func maxPooled(kernel: [Int], stride: [Int], padding: Padding = Padding(0)) -> Tensor {
-        pooled(.max, kernel, stride, padding)
+    /// The largest value of each window, whose sizes may differ among the spatial axes; a single one counts for all.
+    public func maxPooled(
+        kernel: [Int], stride: [Int], padding: Padding = Padding(0), dilation: [Int] = [1], roundingUp: Bool = false
+    ) -> Tensor {
+        let window = poolingWindow(kernel, stride, dilation, padding, roundingUp)
+        return .applying(Pool(kind: .max, window: window), to: self)
     }
 
     /// The mean of each window; padding counts as zeros only if `countingPadding`.
-    public func averagePooled(kernel: Int, stride: Int, padding: Padding = Padding(0), countingPadding: Bool = true)
-        -> Tensor
-    {
-        averagePooled(
-            kernel: [kernel, kernel], stride: [stride, stride], padding: padding, countingPadding: countingPadding)
-    }
-
-    /// The mean of each window, whose sizes may differ along height and width.
-    public func averagePooled(
-        kernel: [Int], stride: [Int], padding: Padding = Padding(0), countingPadding: Bool = true
-    ) -> Tensor {
-        pooled(countingPadding ? .averageCountingPadding : .average, kernel, stride, padding)
-    }
-
-    /// The means of `height × width` windows that divide the map as evenly as whole pixels allow.
     ///
-    /// Window `i` of `n` over `S` pixels reaches from `⌊i · S / n⌋` to `⌈(i + 1) · S / n⌉`; neighbours overlap where
-    /// `n` does not divide `S`, as in PyTorch.
-    /// - Shapes: `[N, H, W, C]` → `[N, height, width, C]`.
-    public func adaptiveAveragePooled(height: Int, width: Int) -> Tensor {
-        require(
-            rank == 4 && shape[1] > 0 && shape[2] > 0,
-            "adaptive pooling: shape \(shape) is no map [N, H, W, C] of pixels")
-        require(height > 0 && width > 0, "adaptive pooling: \(height) × \(width) windows, expected at least one")
-        if height == 1 && width == 1 { return mean(along: [1, 2], keepingAxes: true) }
-        if shape[1] % height == 0 && shape[2] % width == 0 {
-            let kernel = [shape[1] / height, shape[2] / width]
-            return averagePooled(kernel: kernel, stride: kernel)
-        }
-        // The mean over a rectangle is the mean of its rows' means: one small matrix product for each axis.
-        let (count, columns, channels) = (shape[0], shape[2], shape[3])
-        let rows = matmul(averaging(shape[1], into: height), reshaped(count, shape[1], columns * channels))
-        let pixels = matmul(averaging(columns, into: width), rows.reshaped(count * height, columns, channels))
-        return pixels.reshaped(count, height, width, channels)
+    /// - Shapes: `[N, …, C]` → `[N, …, C]`, with one, two or three spatial axes `…`.
+    /// - Parameter roundingUp: whether a last window that reaches out of the map counts ("ceil mode"); one that begins
+    ///   behind the map does not. What reaches beyond the padding is never counted.
+    public func averagePooled(
+        kernel: Int, stride: Int, padding: Padding = Padding(0), countingPadding: Bool = true,
+        roundingUp: Bool = false
+    ) -> Tensor {
+        averagePooled(
+            kernel: [kernel], stride: [stride], padding: padding, countingPadding: countingPadding,
+            roundingUp: roundingUp)
     }
 
-    /// The matrix `[windows, size]` whose rows average the windows of `size` values.
-    private func averaging(_ size: Int, into windows: Int) -> Tensor {
-        var weights = [Float](repeating: 0, count: windows * size)
-        for window in 0..<windows {
-            let reach = window * size / windows..<((window + 1) * size + windows - 1) / windows
-            for position in reach { weights[window * size + position] = 1 / Float(reach.count) }
-        }
-        return Tensor(weights, shape: [windows, size]).cast(to: elementType)
+    /// The mean of each window, whose sizes may differ among the spatial axes; a single one counts for all.
+    public func averagePooled(
+        kernel: [Int], stride: [Int], padding: Padding = Padding(0), countingPadding: Bool = true,
+        roundingUp: Bool = false
+    ) -> Tensor {
+        let window = poolingWindow(kernel, stride, [1], padding, roundingUp)
+        let result = Tensor.applying(
+            Pool(kind: countingPadding ? .averageCountingPadding : .average, window: window), to: self)
+        guard roundingUp && countingPadding else { return result }
+        let exact = poolingWindow(kernel, stride, [1], padding, false)
+        return result.withoutCounting(beyond: exact.paddingAfter, window, size: Array(shape[1..<rank - 1]))
     }
 
-    private func pooled(_ kind: PrimitiveRecipe.Pooling, _ kernel: [Int], _ stride: [Int], _ padding: Padding) -> Tensor
-    {
-        require(rank == 4, "pooling: shape \(shape) is no map [N, H, W, C]")
+    /// Means over windows that count no pixel farther than `padding` behind the map, made of means that do.
+    private func withoutCounting(beyond padding: [Int], _ window: PrimitiveRecipe.Window, size: [Int]) -> Tensor {
+        var result = self
+        for axis in size.indices where window.paddingAfter[axis] > padding[axis] {
+            let end = window.paddingBefore[axis] + size[axis] + padding[axis]
+            let factors = (0..<shape[1 + axis]).map { place in
+                Float(window.kernel[axis]) / Float(Swift.min(window.kernel[axis], end - place * window.stride[axis]))
+            }
+            var broadcast = [Int](repeating: 1, count: rank)
+            broadcast[1 + axis] = factors.count
+            result = result * Tensor(factors, shape: broadcast).cast(to: elementType)
+        }
+        return result
+    }
+
+    private func poolingWindow(
+        _ kernel: [Int], _ stride: [Int], _ dilation: [Int], _ padding: Padding, _ roundingUp: Bool
+    ) -> PrimitiveRecipe.Window {
+        require((3...5).contains(rank), "pooling: shape \(shape) is no map [N, …, C] of one to three spatial axes")
         requireFloatingPoint("pooling")
-        let window = PrimitiveRecipe.Window(
-            kernel: kernel, stride: stride, dilation: [1, 1], paddingBefore: padding.before,
-            paddingAfter: padding.after)
-        window.validate("pooling")
+        var window = PrimitiveRecipe.Window(
+            "pooling", axes: rank - 2, kernel: kernel, stride: stride, dilation: dilation, padding: padding)
         require(
-            (0..<2).allSatisfy { padding.before[$0] < kernel[$0] && padding.after[$0] < kernel[$0] },
+            window.kernel.indices.allSatisfy {
+                window.paddingBefore[$0] < window.kernel[$0] && window.paddingAfter[$0] < window.kernel[$0]
+            },
             "pooling: padding \(padding.before) and \(padding.after) leaves windows of \(kernel) without a pixel")
-        return .applying(Pool(kind: kind, window: window), to: self)
+        guard roundingUp else { return window }
+        for axis in window.kernel.indices {
+            let room = shape[1 + axis] + window.paddingBefore[axis] + window.paddingAfter[axis] - window.reach(axis)
+            guard room >= 0 else { continue }
+            let stride = window.stride[axis]
+            let lastStart = (room + stride - 1) / stride * stride
+            guard lastStart > room, lastStart < shape[1 + axis] + window.paddingBefore[axis] else { continue }
+            window.paddingAfter[axis] += lastStart - room
+        }
+        return window
     }
 }
 
@@ -131,7 +146,7 @@ struct Pool: Operation {
     ) -> Tensor {
         let input = map.contiguous()
         let output = Tensor(
-            uninitialized: [input.shape[0]] + window.outputSize(input.shape) + [input.shape[3]], input.elementType)
+            uninitialized: [input.shape[0]] + window.outputSize(input.shape) + input.shape.suffix(1), input.elementType)
         guard output.elementCount > 0 else { return output }
         let primitive = PrimitiveCache.shared.primitive(
             .pooling(

@@ -102,11 +102,10 @@ struct Layout: Hashable, Sendable, CustomStringConvertible {
         Layout(dimensions, strides: dimensions.rowMajorStrides, type)
     }
 
-    /// A `[N, H, W, C]` map under oneDNN's logical order N, C, H, W.
+    /// A map `[N, …, C]` under oneDNN's logical order N, C, ….
     static func channelsLast(_ shape: [Int], _ type: ElementType) -> Layout {
-        let strides = shape.rowMajorStrides
-        return Layout(
-            [shape[0], shape[3], shape[1], shape[2]], strides: [strides[0], strides[3], strides[1], strides[2]], type)
+        func channelsSecond(_ sizes: [Int]) -> [Int] { [sizes[0], sizes[sizes.count - 1]] + sizes[1..<sizes.count - 1] }
+        return Layout(channelsSecond(shape), strides: channelsSecond(shape.rowMajorStrides), type)
     }
 }
 

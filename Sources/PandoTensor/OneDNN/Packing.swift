@@ -15,17 +15,15 @@ final class Packed {
     init(_ values: Tensor, _ layout: Layout, for primitive: Primitive, _ argument: Int32) {
         var layout = layout
         layout.type = values.elementType
-        let source = MemoryDescriptor(layout)
-        let wanted = primitive.layout(of: argument)
-        if dnnl_memory_desc_equal(source.handle, wanted) != 0 {
+        guard let reorder = primitive.reorder(of: argument, .from(layout)) else {
             storage = values.storage
             offset = values.offset * values.elementType.byteCount
             return
         }
-        storage = Storage(byteCount: dnnl_memory_desc_get_size(wanted))
+        storage = Storage(byteCount: dnnl_memory_desc_get_size(primitive.layout(of: argument)))
         offset = 0
-        withExtendedLifetime((source, values.storage)) {
-            reorder(source.handle, values.rawPointer, to: wanted, storage.pointer)
+        withExtendedLifetime(values.storage) {
+            reorder.run((DNNL_ARG_FROM, values.rawPointer), (DNNL_ARG_TO, storage.pointer))
         }
     }
 }
@@ -33,36 +31,57 @@ final class Packed {
 /// Room for a result in the arrangement that a primitive writes, to be brought into a tensor's own afterwards.
 final class Unpacked {
     private let target: Tensor
-    private let layout: Layout
-    private let written: const_dnnl_memory_desc_t
-    private let primitive: Primitive
+    private let reorder: Primitive?
     private let storage: Storage
 
     var pointer: UnsafeMutableRawPointer { storage.pointer }
 
+    /// - Precondition: `target` stands at the beginning of its storage, as a new tensor does.
     init(into target: Tensor, _ layout: Layout, from primitive: Primitive, _ argument: Int32) {
         self.target = target
-        self.layout = Layout(layout.dimensions, strides: layout.strides, target.elementType)
-        self.primitive = primitive
-        written = primitive.layout(of: argument)
-        storage = Storage(byteCount: dnnl_memory_desc_get_size(written))
+        var layout = layout
+        layout.type = target.elementType
+        reorder = primitive.reorder(of: argument, .to(layout))
+        storage =
+            reorder == nil
+            ? target.storage : Storage(byteCount: dnnl_memory_desc_get_size(primitive.layout(of: argument)))
     }
 
     /// Brings the result into the tensor.
     func finish() {
-        let wanted = MemoryDescriptor(layout)
-        withExtendedLifetime((wanted, primitive)) { reorder(written, pointer, to: wanted.handle, target.rawPointer) }
+        reorder?.run((DNNL_ARG_FROM, pointer), (DNNL_ARG_TO, target.rawPointer))
     }
 }
 
-/// Copies values from one arrangement or element type to another.
-func reorder(
-    _ from: const_dnnl_memory_desc_t, _ source: UnsafeMutableRawPointer, to: const_dnnl_memory_desc_t,
-    _ target: UnsafeMutableRawPointer
-) {
-    let primitive = Primitive(for: "a reorder") {
-        dnnl_reorder_primitive_desc_create($0, from, CPUEngine.handle, to, CPUEngine.handle, $1)
+/// How the values of a primitive's argument are brought from or to a caller's arrangement.
+enum Arrangement: Hashable, Sendable {
+    case from(Layout)
+    case to(Layout)
+}
+
+extension Primitive {
+    /// A new copy between a caller's arrangement and that of the argument; `nil` if both are the same.
+    func makeReorder(of argument: Int32, _ arrangement: Arrangement) -> Primitive? {
+        let own = layout(of: argument)
+        let given: MemoryDescriptor
+        let (from, to): (const_dnnl_memory_desc_t, const_dnnl_memory_desc_t)
+        switch arrangement {
+        case .from(let layout):
+            given = MemoryDescriptor(layout)
+            (from, to) = (given.handle, own)
+        case .to(let layout):
+            given = MemoryDescriptor(layout)
+            (from, to) = (own, given.handle)
+        }
+        return withExtendedLifetime(given) {
+            if dnnl_memory_desc_equal(from, to) != 0 { return nil }
+            let primitive = Primitive(for: "a reorder") {
+                dnnl_reorder_primitive_desc_create($0, from, CPUEngine.handle, to, CPUEngine.handle, $1)
+            }
+            guard let primitive else {
+                stop("oneDNN has no implementation of a reorder between two of its own arrangements")
+            }
+            return primitive
+        }
     }
-    guard let primitive else { stop("oneDNN has no implementation of a reorder between two of its own arrangements") }
-    primitive.run((DNNL_ARG_FROM, source), (DNNL_ARG_TO, target))
 }

@@ -13,6 +13,12 @@ final class Primitive: @unchecked Sendable {
     private let forward: Primitive?
     /// Handles of earlier runs that no thread uses now.
     private let idle = Mutex<[PreparedArguments]>([])
+    /// Copies between callers' arrangements and those of arguments, made once; `nil` where none is needed.
+    private let reorders = Mutex<[ReorderKey: Primitive?]>([:])
+    private struct ReorderKey: Hashable {
+        let argument: Int32
+        let arrangement: Arrangement
+    }
 
     /// - Parameter purpose: what the primitive is for, should its making fail.
     /// - Returns: `nil` if oneDNN has no implementation of this combination.
@@ -52,8 +58,19 @@ final class Primitive: @unchecked Sendable {
         return descriptor
     }
 
+    /// The copy between a caller's arrangement and that of the argument; `nil` if both are the same.
+    func reorder(of argument: Int32, _ arrangement: Arrangement) -> Primitive? {
+        let key = ReorderKey(argument: argument, arrangement: arrangement)
+        if let known = reorders.withLock({ $0[key] }) { return known }
+        let made = makeReorder(of: argument, arrangement)
+        reorders.withLock { $0.updateValue(made, forKey: key) }
+        return made
+    }
+
     /// Runs on the calling thread; returns when done. Each pointer covers what `layout(of:)` its argument says.
-    func run(_ arguments: (Int32, UnsafeMutableRawPointer)...) {
+    func run(_ arguments: (Int32, UnsafeMutableRawPointer)...) { run(arguments) }
+
+    func run(_ arguments: [(Int32, UnsafeMutableRawPointer)]) {
         let context = ThreadContext.current
         var prepared = idle.withLock { $0.popLast() }
         if prepared?.matches(arguments) != true { prepared = PreparedArguments(for: self, arguments) }

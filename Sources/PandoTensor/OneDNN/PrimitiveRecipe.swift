@@ -18,7 +18,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
     case batchNorm(epsilon: Float, Layout)
     case reduction(Reduction, source: Layout, destination: Layout)
 
-    /// How a kernel slides over height and width. Dilation 1 means neighbouring pixels.
+    /// How a kernel slides over one, two or three axes. Dilation 1 means neighbouring pixels.
     struct Window: Hashable, Sendable, CustomStringConvertible {
         var kernel: [Int] = []
         var stride: [Int]

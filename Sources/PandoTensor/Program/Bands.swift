@@ -1,7 +1,8 @@
 /// A part of a convolution's output and the part of the input that it reads, so that several threads can share one
 /// picture.
 ///
-/// Both parts stand without gaps in the whole maps: whole samples, whole rows, or neighbouring pixels.
+/// Both parts stand without gaps in the whole maps: whole samples, whole rows (what lies at one place along the first
+/// spatial axis), or neighbouring pixels.
 struct ConvolutionBand {
     var window: PrimitiveRecipe.Window
     var sourceShape: [Int]
@@ -15,7 +16,7 @@ extension Convolution {
     /// The convolution in at most `count` parts of about the same work: samples if there are several, else pixels of
     /// a point-wise convolution, else rows.
     ///
-    /// - Shapes: `source` `[N, H, W, I]`, `destination` `[N, H', W', O]`.
+    /// - Shapes: `source` `[N, …, I]`, `destination` `[N, …, O]`.
     func bands(_ count: Int, source: [Int], destination: [Int]) -> [ConvolutionBand] {
         let whole = ConvolutionBand(
             window: window, sourceShape: source, sourceStart: 0, destinationShape: destination, destinationStart: 0)
@@ -31,12 +32,14 @@ extension Convolution {
             }
         }
         if isPointwise {
-            return evenParts(of: source[1] * source[2], count).map { pixels in
+            let (channels, features) = (source[source.count - 1], destination[source.count - 1])
+            let line = [Int](repeating: 1, count: source.count - 2)
+            return evenParts(of: source[1..<source.count - 1].reduce(1, *), count).map { pixels in
                 ConvolutionBand(
-                    window: window, sourceShape: [1, 1, pixels.count, source[3]],
-                    sourceStart: pixels.lowerBound * source[3],
-                    destinationShape: [1, 1, pixels.count, destination[3]],
-                    destinationStart: pixels.lowerBound * destination[3])
+                    window: window, sourceShape: line + [pixels.count, channels],
+                    sourceStart: pixels.lowerBound * channels,
+                    destinationShape: line + [pixels.count, features],
+                    destinationStart: pixels.lowerBound * features)
             }
         }
         let (stride, reach) = (window.stride[0], window.dilation[0] * (window.kernel[0] - 1) + 1)
@@ -50,16 +53,16 @@ extension Convolution {
             band.window.paddingBefore[0] = read.lowerBound - first
             band.window.paddingAfter[0] = end - read.upperBound
             band.sourceShape[1] = read.count
-            band.sourceStart = read.lowerBound * source[2] * source[3]
+            band.sourceStart = read.lowerBound * source[2...].reduce(1, *)
             band.destinationShape[1] = rows.count
-            band.destinationStart = rows.lowerBound * destination[2] * destination[3]
+            band.destinationStart = rows.lowerBound * destination[2...].reduce(1, *)
             return band
         }
     }
 
     private var isPointwise: Bool {
-        groups == 1 && window.kernel == [1, 1] && window.stride == [1, 1] && window.paddingBefore == [0, 0]
-            && window.paddingAfter == [0, 0]
+        groups == 1 && (window.kernel + window.stride).allSatisfy { $0 == 1 }
+            && (window.paddingBefore + window.paddingAfter).allSatisfy { $0 == 0 }
     }
 }
 

@@ -61,7 +61,7 @@ extension Graph {
                 if let next = reader(of: index), let norm = next.node.operation as? BatchNormalization,
                     let affine = norm.affineMap(next.node.operands)
                 {
-                    weight = weight * affine.scale.reshaped(-1, 1, 1, 1)
+                    weight = weight * affine.scale.reshaped([-1] + [Int](repeating: 1, count: weight.rank - 1))
                     bias = bias * affine.scale + affine.shift
                     folded.insert(next.index)
                     step.output = next.index

@@ -10,8 +10,11 @@ extension Graph {
             }
             switch node.operation {
             case is Convolution:
-                let weight = size(of: node.operands[1])  // [O, I / groups, h, w]
-                return sum + node.shape.elementCount * weight[1] * weight[2] * weight[3]
+                let weight = size(of: node.operands[1])  // [O, I / groups, …]
+                return sum + node.shape.elementCount * weight[1...].reduce(1, *)
+            case is TransposedConvolution:
+                let weight = size(of: node.operands[1])  // [I, O / groups, …]
+                return sum + size(of: node.operands[0]).elementCount * weight[1...].reduce(1, *)
             case is LinearMap, is MatrixProduct:
                 return sum + node.shape.elementCount * (size(of: node.operands[0]).last ?? 1)
             default: return sum
