@@ -117,7 +117,7 @@ import Testing
     }
 
     /// Every operation, by name, with shapes of its results for maps of `[2, 4, 6, 4]`.
-    private static let functions: [(name: String, function: (Tensor) -> Tensor)] = [
+    private static let functions: [(name: String, function: @Sendable (Tensor) -> Tensor)] = [
         ("convolution", { $0.convolved(with: irregular([2, 4, 2, 2], phase: 9), stride: 2) }),
         ("transposed convolution", { $0.transposedConvolved(with: irregular([4, 2, 2, 2], phase: 9), stride: 2) }),
         ("maximum", { $0.maxPooled(kernel: 2, stride: 2) }), ("mean", { $0.averagePooled(kernel: 2, stride: 2) }),
