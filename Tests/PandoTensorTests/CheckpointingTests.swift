@@ -54,6 +54,28 @@ import Testing
         #expect(nested == gradients { Self.block($0 * 2, $1) + $0 })
     }
 
+    @Test func aValueGivenTwiceGetsItsGradientOnce() {
+        let (x, factor) = (Tensor([3] as [Float]).differentiable, Tensor([5] as [Float]))
+        let output = checkpointed([x, x, factor]) { $0[0] * $0[1] * $0[2] }
+        #expect(output.gradients(for: [x])[0].scalar() == 30)
+        #expect(output.gradients(for: [x])[0].scalar() == 30, "and again, while the tape is there")
+    }
+
+    @Test func lanesMayComputeCheckpoints() {
+        let weight = irregular([4, 4]).differentiable
+        let x = irregular([6, 4], phase: 1)
+        func gradient(checkpointing: Bool) -> [Float] {
+            let parts = inLanes(2) { lane in
+                let rows = x.slice(lane.share(of: 6))
+                let output = checkpointing
+                    ? checkpointed(rows) { matmul($0, weight).tanh() } : matmul(rows, weight).tanh()
+                return output.squared().sum()
+            }
+            return (parts[0] + parts[1]).gradients(for: [weight])[0].scalars()
+        }
+        #expect(gradient(checkpointing: true) == gradient(checkpointing: false))
+    }
+
     @Test func aValueFromTheOuterTapeMayBeCaptured() {
         let x = Tensor([3] as [Float]).differentiable
         let square = x * x
