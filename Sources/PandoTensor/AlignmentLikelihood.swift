@@ -31,53 +31,49 @@ struct AlignmentLikelihood: Operation {
     /// Whether a target that cannot be aligned costs nothing.
     let ignoresInfinity: Bool
 
-    func forward(_ inputs: [Tensor]) -> Tensor {
-        let (steps, classes) = (inputs[0].shape[1], inputs[0].shape[2])
-        return inputs[0].cast(to: .float32).withScalars { values in
-            Tensor(unsafeUninitialized: [targets.count], of: Float.self) { losses in
-                for sample in losses.indices {
-                    let lattice = lattice(of: sample, values, steps, classes)
-                    let loss = -Float(lattice.logLikelihood(lattice.forward()))
-                    losses[sample] = ignoresInfinity && loss == .infinity ? 0 : loss
-                }
-            }
-        }.cast(to: inputs[0].elementType)
+    func forward(_ inputs: [Tensor]) -> Tensor { run(inputs[0], posteriors: nil) }
+
+    /// The gradient comes with the loss: of each logarithm the probability, negated, that the alignment is at that
+    /// label at that step.
+    func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
+        let posteriors = Tensor.zeros(inputs[0].shape)
+        return (run(inputs[0], posteriors: posteriors), [posteriors])
     }
 
-    /// Towards each logarithm: less the probability that the alignment is at that label at that step. Nothing for a
-    /// target that cannot be aligned.
-    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
-        let shape = saved.inputShapes[0]
-        let incoming = gradient.cast(to: .float32).scalars()
-        return [
-            saved.input(0).cast(to: .float32).withScalars { values in
-                Tensor(unsafeUninitialized: shape, of: Float.self) { target in
-                    target.initialize(repeating: 0)
-                    for sample in targets.indices {
-                        let lattice = lattice(of: sample, values, shape[1], shape[2])
-                        let place = sample * shape[1] * shape[2]
-                        lattice.addPosteriors(
-                            times: -incoming[sample],
-                            to: UnsafeMutableBufferPointer(rebasing: target[place..<place + shape[1] * shape[2]]))
+    private func run(_ input: Tensor, posteriors: Tensor?) -> Tensor {
+        let (steps, classes) = (input.shape[1], input.shape[2])
+        return input.cast(to: .float32).withScalars { values in
+            Tensor(unsafeUninitialized: [targets.count], of: Float.self) { losses in
+                for sample in losses.indices {
+                    let place = sample * steps * classes
+                    let lattice = AlignmentLattice(
+                        logarithms: UnsafeBufferPointer(rebasing: values[place..<place + steps * classes]),
+                        classes: classes, steps: lengths[sample],
+                        labels: [blank] + targets[sample].flatMap { [$0, blank] })
+                    let forward = lattice.forward()
+                    let likelihood = lattice.logLikelihood(forward)
+                    losses[sample] = ignoresInfinity && likelihood == -.infinity ? 0 : -Float(likelihood)
+                    if let posteriors, likelihood > -.infinity {
+                        lattice.subtractPosteriors(
+                            forward, likelihood, from: posteriors.pointer(as: Float.self) + place)
                     }
                 }
             }
-        ]
+        }.cast(to: input.elementType)
     }
 
-    private func lattice(
-        of sample: Int, _ values: UnsafeBufferPointer<Float>, _ steps: Int, _ classes: Int
-    ) -> AlignmentLattice {
-        let start = sample * steps * classes
-        return AlignmentLattice(
-            logarithms: UnsafeBufferPointer(rebasing: values[start..<start + steps * classes]), classes: classes,
-            steps: lengths[sample], labels: [blank] + targets[sample].flatMap { [$0, blank] })
+    /// Nothing for a target that cannot be aligned.
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+        [saved.auxiliaries[0] * gradient.cast(to: .float32).reshaped(-1, 1, 1)]
     }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
 }
 
 /// All alignments of one target: states are its labels with blanks around each, a path moves on by none, one or two.
 ///
-/// - Source: Graves et al. 2006, "Connectionist Temporal Classification", section 4.1; in logarithms.
+/// Tables hold logarithms of probabilities, a row of states for each step.
+/// - Source: Graves et al. 2006, "Connectionist Temporal Classification", section 4.1.
 private struct AlignmentLattice {
     /// `[T, K]`; of them the first `steps` rows count.
     let logarithms: UnsafeBufferPointer<Float>
@@ -91,63 +87,57 @@ private struct AlignmentLattice {
     /// Whether a path may go from the state two before straight to `state`: not past a blank between equal labels.
     private func skips(to state: Int) -> Bool { state >= 2 && labels[state] != labels[state - 2] }
 
-    /// The logarithm of the probability of all paths that end in each state, step by step.
-    func forward() -> [[Double]] {
-        var sums: [[Double]] = []
+    /// All paths that end in each state, with its own step.
+    func forward() -> [Double] {
+        let width = labels.count
+        var sums = [Double](repeating: -.infinity, count: steps * width)
         for step in 0..<steps {
-            sums.append(
-                labels.indices.map { state in
-                    var arriving = -Double.infinity
-                    if step == 0 {
-                        arriving = state < 2 ? 0 : -.infinity
-                    } else {
-                        arriving = sums[step - 1][state]
-                        if state >= 1 { arriving = logarithmOfSum(arriving, sums[step - 1][state - 1]) }
-                        if skips(to: state) { arriving = logarithmOfSum(arriving, sums[step - 1][state - 2]) }
-                    }
-                    return arriving + logarithm(step, state)
-                })
-        }
-        return sums
-    }
-
-    /// Of all paths that begin in each state, what comes after its own step.
-    private func backward() -> [[Double]] {
-        var sums = [[Double]](repeating: [], count: steps)
-        for step in (0..<steps).reversed() {
-            sums[step] = labels.indices.map { state in
-                if step == steps - 1 { return state >= labels.count - 2 ? 0 : -.infinity }
-                func leaving(_ next: Int) -> Double { sums[step + 1][next] + logarithm(step + 1, next) }
-                var sum = leaving(state)
-                if state + 1 < labels.count { sum = logarithmOfSum(sum, leaving(state + 1)) }
-                if state + 2 < labels.count, skips(to: state + 2) { sum = logarithmOfSum(sum, leaving(state + 2)) }
-                return sum
+            let before = (step - 1) * width
+            for state in 0..<width {
+                let arriving: Double
+                if step == 0 {
+                    arriving = state < 2 ? 0 : -.infinity
+                } else {
+                    arriving = logarithmOfSum(
+                        sums[before + state], state >= 1 ? sums[before + state - 1] : -.infinity,
+                        skips(to: state) ? sums[before + state - 2] : -.infinity)
+                }
+                sums[step * width + state] = arriving + logarithm(step, state)
             }
         }
         return sums
     }
 
-    func logLikelihood(_ forward: [[Double]]) -> Double {
-        guard let last = forward.last else { return labels.count == 1 ? 0 : -.infinity }
-        return last.suffix(2).reduce(-.infinity, logarithmOfSum)
+    func logLikelihood(_ forward: [Double]) -> Double {
+        guard steps > 0 else { return labels.count == 1 ? 0 : -.infinity }
+        let last = forward.suffix(2)
+        return labels.count == 1
+            ? forward[forward.count - 1] : logarithmOfSum(last[last.startIndex], last[last.startIndex + 1], -.infinity)
     }
 
-    func addPosteriors(times factor: Float, to target: UnsafeMutableBufferPointer<Float>) {
-        let forward = forward()
-        let likelihood = logLikelihood(forward)
-        guard likelihood > -.infinity else { return }
-        let backward = backward()
-        for step in 0..<steps {
-            for state in labels.indices {
-                let share = exp(forward[step][state] + backward[step][state] - likelihood)
-                target[step * classes + labels[state]] += factor * Float(share)
+    /// Subtracts from `target` `[T, K]` how probable each label is at each step, among the alignments.
+    func subtractPosteriors(_ forward: [Double], _ likelihood: Double, from target: UnsafeMutablePointer<Float>) {
+        let width = labels.count
+        // All paths that begin in each state, without and then with its own step.
+        var (following, next) = ([Double](repeating: -.infinity, count: width), [Double](repeating: 0, count: width))
+        for state in max(width - 2, 0)..<width { following[state] = 0 }
+        for step in (0..<steps).reversed() {
+            for state in 0..<width {
+                let share = exp(forward[step * width + state] + following[state] - likelihood)
+                target[step * classes + labels[state]] -= Float(share)
+                next[state] = following[state] + logarithm(step, state)
+            }
+            for state in 0..<width {
+                following[state] = logarithmOfSum(
+                    next[state], state + 1 < width ? next[state + 1] : -.infinity,
+                    state + 2 < width && skips(to: state + 2) ? next[state + 2] : -.infinity)
             }
         }
     }
 }
 
-/// `log(eᵃ + eᵇ)`.
-private func logarithmOfSum(_ a: Double, _ b: Double) -> Double {
-    let larger = max(a, b)
-    return larger == -.infinity ? larger : larger + log1p(exp(min(a, b) - larger))
+/// `log(eᵃ + eᵇ + eᶜ)`.
+private func logarithmOfSum(_ a: Double, _ b: Double, _ c: Double) -> Double {
+    let largest = max(a, b, c)
+    return largest == -.infinity ? largest : largest + log(exp(a - largest) + exp(b - largest) + exp(c - largest))
 }

@@ -37,9 +37,15 @@ struct Drop: Operation {
     let seed: UInt64
 
     func forward(_ inputs: [Tensor]) -> Tensor {
-        let bound = UInt32(probability * 0x1p32)
+        // Of each word the upper 31 bits count, so that a difference has a sign.
+        let bound = Int32(probability * 0x1p31)
         let factor = 1 / (1 - probability)
         var words = RandomLanes(seed: seed)
+        /// Bits of all ones where an element stays, of zeros where it goes.
+        func kept() -> SIMD16<Int32> {
+            let upper = SIMD16<Int32>(truncatingIfNeeded: words.next() &>> 1)
+            return (SIMD16(repeating: bound) &- 1 &- upper) &>> 31
+        }
         return inputs[0].cast(to: .float32).withScalars { source in
             Tensor(unsafeUninitialized: inputs[0].shape, of: Float.self) { target in
                 let (from, to) = (UnsafeRawBufferPointer(source), UnsafeMutableRawBufferPointer(target))
@@ -47,14 +53,13 @@ struct Drop: Operation {
                 var offset = 0
                 while offset + step <= from.count {
                     let values = from.loadUnaligned(fromByteOffset: offset, as: SIMD16<Float>.self) * factor
-                    to.storeBytes(
-                        of: values.replacing(with: 0, where: words.next() .< bound), toByteOffset: offset,
-                        as: SIMD16<Float>.self)
+                    let bits = unsafeBitCast(values, to: SIMD16<Int32>.self) & kept()
+                    to.storeBytes(of: bits, toByteOffset: offset, as: SIMD16<Int32>.self)
                     offset += step
                 }
-                let rest = words.next()
+                let rest = kept()
                 for index in offset / 4..<source.count {
-                    target[index] = rest[index - offset / 4] < bound ? 0 : source[index] * factor
+                    target[index] = rest[index - offset / 4] == 0 ? 0 : source[index] * factor
                 }
             }
         }.cast(to: inputs[0].elementType)

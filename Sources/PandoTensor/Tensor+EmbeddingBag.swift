@@ -84,9 +84,8 @@ struct EmbeddingBag: Operation {
                     }
                     let share = reduction == .mean ? 1 / Float(Swift.max(range.count, 1)) : 1
                     for position in range {
-                        let factor = share * (weights?[position] ?? 1)
-                        let start = rows[position] * width
-                        for column in 0..<width { output[column] += factor * source[start + column] }
+                        output.add(
+                            share * (weights?[position] ?? 1), times: source, at: rows[position] * width, count: width)
                     }
                 }
             }
@@ -125,9 +124,8 @@ struct EmbeddingBag: Operation {
                     for (bag, range) in bags.enumerated() {
                         let share = reduction == .mean ? 1 / Float(Swift.max(range.count, 1)) : 1
                         for position in range {
-                            let factor = share * (weights?[position] ?? 1)
-                            let (start, from) = (rows[position] * width, bag * width)
-                            for column in 0..<width { target[start + column] += factor * incoming[from + column] }
+                            UnsafeMutableBufferPointer(rebasing: target[(rows[position] * width)...]).add(
+                                share * (weights?[position] ?? 1), times: incoming, at: bag * width, count: width)
                         }
                     }
                 }
@@ -168,6 +166,18 @@ struct EmbeddingBag: Operation {
                     }
                 }
             }
+        }
+    }
+}
+
+extension UnsafeMutableBufferPointer<Float> {
+    /// Adds `factor` times the `count` elements of `source` from `place` on to the first here.
+    @inline(__always)
+    fileprivate func add(_ factor: Float, times source: UnsafeBufferPointer<Float>, at place: Int, count: Int) {
+        guard count > 0, let target = baseAddress, let source = source.baseAddress else { return }
+        forEachBlock(count) { start, count in
+            put(
+                loaded(target + start, count) + factor * loaded(source + place + start, count), target + start, count)
         }
     }
 }
