@@ -57,32 +57,44 @@ import Testing
         #expect(Encoding(ActivationRange(lower: 0, upper: 0), allowingZeroPoint: true).scale == 1)
     }
 
+    private func histogram(_ values: Tensor) -> ActivationHistogram {
+        var limits = ChannelLimits()
+        limits.widen(by: values.reshaped(-1, 1))
+        var histogram = ActivationHistogram(limits.range(dividedBy: nil))
+        histogram.count(values)
+        return histogram
+    }
+
     @Test func rangesLeaveOutWhatTheMethodSays() {
         let values = (0..<10_000).map { Float($0) / 100 } + [4000]
-        var histogram = ActivationHistogram()
-        histogram.widen(by: Tensor(values))
-        histogram.count(Tensor(values))
+        let histogram = histogram(Tensor(values))
         #expect(histogram.range == ActivationRange(lower: 0, upper: 4000))
         let most = histogram.range(holding: 99.9)
         #expect(most.lower == 0 && abs(most.upper - 99.9) < 2)
-        var signed = ActivationHistogram()
-        let both = Tensor(values.map { $0 - 50 })
-        signed.widen(by: both)
-        signed.count(both)
-        let middle = signed.range(holding: 90)
+        let middle = self.histogram(Tensor(values.map { $0 - 50 })).range(holding: 90)
         #expect(abs(middle.lower + 45) < 2 && abs(middle.upper - 45) < 2)
 
         // Squared errors: clipping one value of 400 costs less than a coarse step for ten thousand others.
         let far = Tensor((0..<1_000_000).map { Float($0 % 10_000) / 100 } + [400])
-        var third = ActivationHistogram()
-        third.widen(by: far)
-        third.count(far)
+        let third = self.histogram(far)
         let best = third.rangeOfLeastError(allowingZeroPoint: false)
         #expect(best.upper < 399 && best.upper > 99)
         func error(_ range: ActivationRange) -> Float {
             (Encoding(range, allowingZeroPoint: false).rounded(far) - far).applying(.square).mean().scalar()
         }
         #expect(error(best) < error(third.range))
+    }
+
+    /// One channel a thousand times as large as the others would leave them almost no steps.
+    @Test func channelsOfVeryDifferentSizesAreBalanced() throws {
+        let sizes = Tensor((0..<16).map { $0 == 3 ? 1000 : Float(1) })
+        func function(_ x: Tensor) -> [Tensor] { [linear(x, weight: irregular([8, 16], phase: 1) / sizes)] }
+        let input = irregular([64, 16]) * sizes
+        let quantization = try Quantization.calibrated(on: [input], by: .minMax, maximumLoss: 1, function)
+        #expect(quantization.layers[0].factors?.count == 16 && quantization.loss < 1e-3)
+        let program = try Program(inputShape: input.shape, precision: .float32, quantization: quantization, function)
+        expectClose(program(input)[0], try expected(quantization, input, function)[0], relative: 0.01)
+        #expect(difference(program(input)[0], function(input)[0]) < 0.03)
     }
 
     // MARK: - Programs
@@ -166,11 +178,13 @@ import Testing
 
     // MARK: - Loss
 
-    /// Weights of very different sizes in one channel lose more than others can afford.
+    /// A convolution that reads channels of very different sizes, of which only the small ones matter.
     static func delicate(_ x: Tensor) -> [Tensor] {
         let scale = Tensor((0..<24).map { $0 == 0 ? 500 : Float(0.05) })
-        let first = linear(x, weight: irregular([24, 16], phase: 1)) * scale
-        let second = linear(first, weight: irregular([24, 24], phase: 2) / scale).tanh()
+        let map = x.reshaped(x.shape[0], 1, 1, 16)
+        let first = map.convolved(with: irregular([24, 16, 1, 1], phase: 1)) * scale
+        let weight = irregular([24, 24, 1, 1], phase: 2) / scale.reshaped(1, 24, 1, 1)
+        let second = first.convolved(with: weight).tanh().reshaped(x.shape[0], 24)
         return [linear(second, weight: irregular([5, 24], phase: 3))]
     }
 
@@ -181,7 +195,8 @@ import Testing
         let bound: Float = 1e-3
         let careful = try Quantization.calibrated(on: batches, by: .minMax, maximumLoss: bound, Self.delicate)
         #expect(careful.keptLayers == [1] && careful.loss <= bound)
-        #expect(careful.layers[1].noise == careful.layers.map(\.noise).max())
+        let losses = careful.layers.map { $0.lossAlone ?? .nan }
+        #expect(losses[1] == losses.max() && losses[0] > 0 && losses[2] > 0)
         let program = try Program(inputShape: [16, 16], precision: .float32, quantization: careful, Self.delicate)
         for batch in batches {
             #expect(difference(program(batch)[0], Self.delicate(batch)[0]) < (2 * bound).squareRoot() * 1.5)
@@ -236,11 +251,19 @@ import Testing
         let quantization = try Quantization.calibrated(on: batches([4, 20]), Self.perceptron)
         let broken = Quantization(
             layers: quantization.layers.map {
-                Quantization.Layer(
-                    name: $0.name, range: ActivationRange(lower: 2, upper: 1), noise: 0, isKept: false)
+                Quantization.Layer(name: $0.name, range: ActivationRange(lower: 2, upper: 1))
             }, loss: 0, fingerprint: quantization.fingerprint)
         #expect(throws: QuantizationError.invalidRange(layer: 0, lower: 2, upper: 1)) {
             try Program(inputShape: [4, 20], quantization: broken, Self.perceptron)
+        }
+        for factors in [[Float](repeating: 1, count: 19), [Float](repeating: 0, count: 20)] {
+            let broken = Quantization(
+                layers: quantization.layers.map {
+                    Quantization.Layer(name: $0.name, range: $0.range, factors: factors)
+                }, loss: 0, fingerprint: quantization.fingerprint)
+            #expect(throws: QuantizationError.invalidFactors(layer: 0)) {
+                try Program(inputShape: [4, 20], quantization: broken, Self.perceptron)
+            }
         }
     }
 }

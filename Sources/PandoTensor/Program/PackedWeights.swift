@@ -1,7 +1,8 @@
 import COneDNN
 import Synchronization
 
-/// Weights in the arrangements that primitives want, shared among programs of one function for several shapes.
+/// Weights in the arrangements that primitives want, shared among programs of one function for several shapes, all
+/// quantized alike or not at all.
 public final class PackedWeights: Sendable {
     /// One packed tensor. `@unchecked Sendable`: never written after `init`; the descriptor belongs to `primitive`.
     final class Entry: @unchecked Sendable {
@@ -27,6 +28,7 @@ public final class PackedWeights: Sendable {
 
     private let entries = Mutex<[Key: [Entry]]>([:])
     private let scales = Mutex<[Int: Tensor]>([:])
+    private let quantization = Mutex<Quantization?>(nil)
 
     public init() {}
 
@@ -47,6 +49,15 @@ public final class PackedWeights: Sendable {
         let entry = Entry(values().cast(to: type).contiguous(), layout, for: primitive, argument)
         entries.withLock { $0[key, default: []].append(entry) }
         return entry
+    }
+
+    /// Stops the program if the weights are shared with programs that are quantized in another way.
+    func belong(to quantization: Quantization) {
+        self.quantization.withLock { known in
+            require(
+                known == nil || known == quantization, "program: weights are shared by programs quantized differently")
+            known = quantization
+        }
     }
 
     /// The scales of the 8-bit weights of step `step`, computed now or for an earlier program.

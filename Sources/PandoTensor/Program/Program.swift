@@ -72,6 +72,7 @@ public final class Program: Sendable {
         self.threads = threads
         outputs = graph.outputs.map { (graph.root(of: $0), graph.nodes[$0].shape) }
         outputShapes = outputs.map(\.shape)
+        if let quantization { weights.belong(to: quantization) }
         isQuantized = quantization.map { $0.layers.contains { !$0.isKept } } ?? false
         let compiled = ProgramCompiler(
             graph: graph, precision: precision, quantization: quantization, weights: weights, bandCount: threads

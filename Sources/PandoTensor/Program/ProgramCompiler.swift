@@ -173,7 +173,7 @@ struct ProgramCompiler {
                 })
         case .encoding:
             guard let destination = step.quantized?.destination else { stop("program: an encoding has no destination") }
-            return compileEncoding(reads(step, castInput)[0], count: outputShape.elementCount, into: destination)
+            return compileEncoding(reads(step, castInput)[0], outputShape, into: destination)
         case .plain(let operation):
             let operands = step.operands.map { operand -> CompiledStep.PlainOperand in
                 switch operand {
@@ -214,8 +214,8 @@ struct ProgramCompiler {
             stop("oneDNN has no implementation of \(recipe)")
         }
         let packed = weights.packed(
-            scaling == nil ? weight : EncodedWeights(weight).stored, weightLayout, type: weightType(of: step),
-            step: step.origin, for: primitive, DNNL_ARG_WEIGHTS)
+            scaling == nil ? weight : EncodedWeights(weight, factors: step.quantized?.source?.factors).stored,
+            weightLayout, type: weightType(of: step), step: step.origin, for: primitive, DNNL_ARG_WEIGHTS)
         var arguments: [(Int32, CompiledStep.Source)] = [
             (DNNL_ARG_SRC, value(input, starts.source)), (DNNL_ARG_DST, value(step.target, starts.destination)),
             (DNNL_ARG_WEIGHTS, .constant(packed)),

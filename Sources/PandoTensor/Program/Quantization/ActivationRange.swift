@@ -7,31 +7,78 @@ struct ActivationRange: Hashable, Sendable {
     var isValid: Bool { lower.isFinite && upper.isFinite && lower <= upper && (upper - lower).isFinite }
 }
 
-/// What was seen of a layer's input: its ends, and how often which value occurred between them.
-struct ActivationHistogram {
-    private(set) var range = ActivationRange(lower: .infinity, upper: -.infinity)
+/// The smallest and largest value seen of each channel of a layer's input.
+struct ChannelLimits {
+    private var lower: [Float] = []
+    private var upper: [Float] = []
     private(set) var hasNonFinite = false
-    private var counts: [Int] = []
+
+    /// Widens the limits to hold `values`.
+    ///
+    /// - Shapes: `values` `[…, C]`.
+    mutating func widen(by values: Tensor) {
+        let channels = values.shape.last ?? 1
+        if lower.isEmpty {
+            lower = [Float](repeating: .infinity, count: channels)
+            upper = [Float](repeating: -.infinity, count: channels)
+        }
+        var isFinite = true
+        values.withScalars { values in
+            lower.withUnsafeMutableBufferPointer { lower in
+                upper.withUnsafeMutableBufferPointer { upper in
+                    for start in stride(from: 0, to: values.count, by: max(channels, 1)) {
+                        for channel in 0..<channels {
+                            let value = values[start + channel]
+                            lower[channel] = min(lower[channel], value)
+                            upper[channel] = max(upper[channel], value)
+                            isFinite = isFinite && value.isFinite
+                        }
+                    }
+                }
+            }
+        }
+        hasNonFinite = hasNonFinite || !isFinite
+    }
+
+    /// The range of the values, those of each channel divided by its factor.
+    func range(dividedBy factors: [Float]?) -> ActivationRange {
+        var range = ActivationRange(lower: .infinity, upper: -.infinity)
+        for channel in lower.indices {
+            let inverse = factors.map { 1 / $0[channel] } ?? 1
+            range.lower = min(range.lower, lower[channel] * inverse)
+            range.upper = max(range.upper, upper[channel] * inverse)
+        }
+        // A layer that no value reached.
+        return range.isValid ? range : ActivationRange(lower: 0, upper: 0)
+    }
+
+    /// What to divide each channel by, and multiply the weights that read it by, so that channels of very different
+    /// sizes share one scale: `√(max |x| / max |w|)`.
+    ///
+    /// - Shapes: each of `weights` `[O, C]`.
+    /// - Source: Xiao et al. 2023 (arXiv:2211.10438), equation 4 with α = 0.5.
+    func factors(for weights: [Tensor]) -> [Float] {
+        let largest = weights.map { $0.cast(to: .float32).absolute().max(along: 0).scalars() }
+        return lower.indices.map { channel in
+            let activation = max(-lower[channel], upper[channel])
+            let weight = largest.map { $0[channel] }.max() ?? 0
+            let factor = (activation / weight).squareRoot()
+            // A channel that is never anything else than zero, or that nobody reads.
+            return factor.isNormal ? min(max(factor, 1e-4), 1e4) : 1
+        }
+    }
+}
+
+/// How often which value occurred between the ends of a range.
+struct ActivationHistogram {
+    let range: ActivationRange
+    private var counts = [Int](repeating: 0, count: binCount)
 
     private static let binCount = 4096
 
-    /// Widens the ends to hold `values`.
-    mutating func widen(by values: Tensor) {
-        values.withScalars { values in
-            var (lower, upper, finite) = (range.lower, range.upper, true)
-            for value in values {
-                lower = min(lower, value)
-                upper = max(upper, value)
-                finite = finite && value.isFinite
-            }
-            range = ActivationRange(lower: lower, upper: upper)
-            hasNonFinite = hasNonFinite || !finite
-        }
-    }
+    init(_ range: ActivationRange) { self.range = range }
 
-    /// Counts `values`, once the ends are known.
     mutating func count(_ values: Tensor) {
-        if counts.isEmpty { counts = [Int](repeating: 0, count: Self.binCount) }
         let inverse = Float(Self.binCount) / max(range.upper - range.lower, .leastNormalMagnitude)
         values.withScalars { values in
             counts.withUnsafeMutableBufferPointer { counts in
@@ -65,15 +112,14 @@ struct ActivationHistogram {
         return ActivationRange(lower: range.lower + Float(below) * width, upper: range.upper - Float(above) * width)
     }
 
-    /// The part of the range, the same at both ends, whose encoding is closest to what was counted, in the mean of
-    /// squares.
+    /// The part of the range, the same share of both ends, whose encoding is closest to what was counted, in the mean
+    /// of squares.
     func rangeOfLeastError(allowingZeroPoint: Bool) -> ActivationRange {
         var best = (error: Double.infinity, range: range)
         for step in 0..<80 {
             let share = 1 - Float(step) * 0.01
             let part = ActivationRange(lower: range.lower * share, upper: range.upper * share)
-            let encoding = Encoding(part, allowingZeroPoint: allowingZeroPoint)
-            let error = squaredError(encoding)
+            let error = squaredError(Encoding(part, allowingZeroPoint: allowingZeroPoint))
             if error < best.error { best = (error, part) }
         }
         return best.range

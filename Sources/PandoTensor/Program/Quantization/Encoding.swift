@@ -51,9 +51,11 @@ struct EncodedWeights: Sendable {
     /// The largest stored magnitude; −128 is left out so that signs are alike.
     static let limit: Float = 127
 
+    /// - Parameter factors: of the channels that a linear map reads, to multiply the weights by first.
     /// - Shapes: `weights` `[O, …]`.
-    init(_ weights: Tensor) {
-        let weights = weights.cast(to: .float32)
+    init(_ weights: Tensor, factors: [Float]? = nil) {
+        let exact = weights.cast(to: .float32)
+        let weights = factors.map { exact * Tensor($0) } ?? exact
         let channels = weights.shape[0]
         let size = channels == 0 ? 0 : weights.elementCount / channels
         var scales = [Float](repeating: 1, count: channels)

@@ -4,6 +4,8 @@ struct QuantizedForm {
     struct Value: Hashable {
         let value: Int
         let encoding: Encoding
+        /// What each channel is divided by first.
+        let factors: [Float]?
     }
 
     /// The 8-bit form of the step's first operand; `nil` for a step that only writes in 8 bits.
@@ -30,12 +32,13 @@ extension Quantization {
             guard let position = positions[step.origin], !self.layers[position].isKept else { return nil }
             let encoding = Encoding(
                 self.layers[position].range, allowingZeroPoint: layers[position].allowsZeroPoint)
-            return Form(source: layers[position].source, encoding: encoding)
+            return Form(
+                source: layers[position].source, encoding: encoding, factors: self.layers[position].factors)
         }
         func value(_ form: Form) -> QuantizedForm.Value {
             let name = names[form] ?? firstName + names.count
             names[form] = name
-            return QuantizedForm.Value(value: name, encoding: form.encoding)
+            return QuantizedForm.Value(value: name, encoding: form.encoding, factors: form.factors)
         }
 
         // Forms wanted of each value, and the values wanted as they are.
@@ -52,7 +55,9 @@ extension Quantization {
         for var step in steps {
             if let read = form(readBy: step) {
                 step.quantized = QuantizedForm(source: value(read))
-                if !plain.contains(step.output), let wanted = forms[step.output], wanted.count == 1 {
+                if !plain.contains(step.output), let wanted = forms[step.output], wanted.count == 1,
+                    wanted[0].factors == nil
+                {
                     step.quantized?.destination = value(wanted[0])
                 }
             }
@@ -68,6 +73,7 @@ extension Quantization {
     private struct Form: Hashable {
         let source: Int
         let encoding: Encoding
+        let factors: [Float]?
     }
 
     private func encodingStep(_ form: Form, _ value: QuantizedForm.Value) -> FusedStep {

@@ -19,13 +19,16 @@ struct QuantizableLayer {
     var operation: any Operation { convolution ?? LinearMap() }
 
     /// The weights after a passage through 8 bits.
-    var decodedWeights: Tensor { EncodedWeights(weight).decoded }
+    func decodedWeights(_ settings: Quantization.Layer) -> Tensor {
+        EncodedWeights(weight, factors: settings.factors).decoded
+    }
 
     /// What the layer computes from inputs and weights that passed through 8 bits.
-    func quantizedResult(_ inputs: [Tensor], _ range: ActivationRange, decodedWeights: Tensor) -> Tensor {
-        let encoding = Encoding(range, allowingZeroPoint: allowsZeroPoint)
-        let operands = [encoding.rounded(inputs[0].cast(to: .float32)), decodedWeights]
-            + inputs.dropFirst(2).map { $0.cast(to: .float32) }
+    func quantizedResult(_ inputs: [Tensor], _ settings: Quantization.Layer, decodedWeights: Tensor) -> Tensor {
+        let encoding = Encoding(settings.range, allowingZeroPoint: allowsZeroPoint)
+        let input = inputs[0].cast(to: .float32)
+        let balanced = settings.factors.map { input / Tensor($0) } ?? input
+        let operands = [encoding.rounded(balanced), decodedWeights] + inputs.dropFirst(2).map { $0.cast(to: .float32) }
         return operation.result(operands).cast(to: inputs[0].elementType)
     }
 }

@@ -17,16 +17,24 @@ extension ProgramCompiler {
     }
 
     /// Brings a value into 8 bits.
-    func compileEncoding(_ source: Int, count: Int, into destination: QuantizedForm.Value) -> CompiledStep {
+    func compileEncoding(_ source: Int, _ shape: [Int], into destination: QuantizedForm.Value) -> CompiledStep {
+        // oneDNN divides by the number of rows where scales differ along them.
+        guard shape.elementCount > 0 else { return .bands([]) }
         let type = type(of: source)
         let encoding = destination.encoding
+        let width = destination.factors?.count ?? 1
+        var scaling = scaling(DNNL_ARG_DST, encoding)
+        var arguments = scales(DNNL_ARG_DST, encoding)
+        if let factors = destination.factors {
+            scaling.axes = 0b10
+            arguments[0].1 = .vector(Tensor(factors.map { $0 * encoding.scale }))
+        }
         return .bands(
-            evenParts(of: count, bandCount).map { part in
-                let from = MemoryDescriptor(.rowMajor([part.count], type))
-                let to = MemoryDescriptor(.rowMajor([part.count], encoding.type))
-                let primitive = Primitive(
-                    for: "a conversion of \(type) to \(encoding.type)", scaling: [scaling(DNNL_ARG_DST, encoding)]
-                ) {
+            evenParts(of: shape.elementCount / width, bandCount).map { part in
+                let dimensions = width == 1 ? [part.count] : [part.count, width]
+                let from = MemoryDescriptor(.rowMajor(dimensions, type))
+                let to = MemoryDescriptor(.rowMajor(dimensions, encoding.type))
+                let primitive = Primitive(for: "a conversion of \(type) to \(encoding.type)", scaling: [scaling]) {
                     dnnl_reorder_primitive_desc_create(
                         $0, from.handle, CPUEngine.handle, to.handle, CPUEngine.handle, $1)
                 }
@@ -34,9 +42,9 @@ extension ProgramCompiler {
                 return CompiledStep.Band(
                     primitive: primitive,
                     arguments: [
-                        (DNNL_ARG_FROM, value(source, part.lowerBound)),
-                        (DNNL_ARG_TO, value(destination.value, part.lowerBound)),
-                    ] + scales(DNNL_ARG_DST, encoding))
+                        (DNNL_ARG_FROM, value(source, part.lowerBound * width)),
+                        (DNNL_ARG_TO, value(destination.value, part.lowerBound * width)),
+                    ] + arguments)
             })
     }
 
@@ -50,7 +58,9 @@ extension ProgramCompiler {
         case .convolution(let convolution, _, _): axes = convolution.groups == 1 ? 0b01 : 0b11
         case .linear, .globalMean, .encoding, .plain: axes = 0b10
         }
-        let channelScales = weights.channelScales(step: step.origin) { EncodedWeights(weight).scales }
+        let channelScales = weights.channelScales(step: step.origin) {
+            EncodedWeights(weight, factors: source.factors).scales
+        }
         var descriptions = [
             scaling(DNNL_ARG_SRC, source.encoding), ArgumentScaling(argument: DNNL_ARG_WEIGHTS, axes: axes),
         ]
