@@ -160,6 +160,13 @@ extension Tensor {
     /// - Shapes: contiguous `[…, C]` both, the rest `[C]` → `[…, C]`, of this tensor's element type.
     func channelAffine(_ a: Tensor, with map: Tensor, _ b: Tensor, _ c: Tensor) -> Tensor {
         let output = Tensor(uninitialized: shape, elementType)
+        writeChannelAffine(a, with: map, b, c, into: output)
+        return output
+    }
+
+    /// Writes `a · self + b · map + c` into `output`, contiguous, of this tensor's shape and element type, which nobody
+    /// else has seen yet.
+    func writeChannelAffine(_ a: Tensor, with map: Tensor, _ b: Tensor, _ c: Tensor, into output: Tensor) {
         let (left, right, target) = (ChannelRows(self), ChannelRows(map), ChannelTarget(output))
         let (a, b, c) = (ChannelRows(a), ChannelRows(b), ChannelRows(c))
         left.forEachStep(in: 0..<left.rows) { start, channel, count in
@@ -169,6 +176,17 @@ extension Tensor {
                 + c.load(at: channel, count: count)
             target.store(value, at: start, count: count)
         }
-        return output
+    }
+
+    /// Writes `a · self + c` into `output`, as `writeChannelAffine(_:with:_:_:into:)` does.
+    func writeChannelAffine(_ a: Tensor, _ c: Tensor, into output: Tensor) {
+        let (map, target) = (ChannelRows(self), ChannelTarget(output))
+        let (a, c) = (ChannelRows(a), ChannelRows(c))
+        map.forEachStep(in: 0..<map.rows) { start, channel, count in
+            let value =
+                a.load(at: channel, count: count) * map.load(at: start, count: count)
+                + c.load(at: channel, count: count)
+            target.store(value, at: start, count: count)
+        }
     }
 }

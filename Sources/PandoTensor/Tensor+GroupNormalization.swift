@@ -41,138 +41,63 @@ struct GroupNormalization: Operation {
     let groups: Int
     let epsilon: Float
 
+    static let isComputedByKernels = true
+
     func forward(_ inputs: [Tensor]) -> Tensor { forwardKeeping(inputs).output }
 
-    /// Auxiliaries: mean and inverse deviation of each group, `[N, groups]`.
+    /// Auxiliaries: mean and inverse deviation of each group, repeated for each of its channels, `[N, C]`.
     func forwardKeeping(_ inputs: [Tensor]) -> (output: Tensor, auxiliaries: [Tensor]) {
-        let shape = inputs[0].shape
-        let (pixels, channels) = (shape[1], shape[2])
-        let (weight, bias) = (inputs[1].cast(to: .float32).scalars(), inputs[2].cast(to: .float32).scalars())
-        let width = channels / groups
-        var means = [Float](repeating: 0, count: shape[0] * groups)
-        var inverses = means
-        let output = inputs[0].cast(to: .float32).withScalars { x in
-            Tensor(unsafeUninitialized: shape, of: Float.self) { y in
-                guard !y.isEmpty else { return }
-                var (scale, shift) = (weight, bias)
-                for sample in 0..<shape[0] {
-                    let map = UnsafeBufferPointer(rebasing: x[sample * pixels * channels..<(sample + 1) * pixels * channels])
-                    let statistics = statistics(of: map, pixels, channels)
-                    for group in 0..<groups {
-                        means[sample * groups + group] = statistics[group].mean
-                        inverses[sample * groups + group] = statistics[group].inverse
-                    }
-                    for channel in 0..<channels {
-                        let (mean, inverse) = statistics[channel / width]
-                        scale[channel] = weight[channel] * inverse
-                        shift[channel] = bias[channel] - mean * scale[channel]
-                    }
-                    let start = sample * pixels * channels
-                    for pixel in 0..<pixels {
-                        let row = pixel * channels
-                        for channel in 0..<channels {
-                            y[start + row + channel] = map[row + channel] * scale[channel] + shift[channel]
-                        }
-                    }
-                }
-            }
+        let input = inputs[0].contiguous()
+        let (count, channels) = (input.shape[0], input.shape[2])
+        let output = Tensor(uninitialized: input.shape, input.elementType)
+        if input.elementCount == 0 { return (output, [.zeros([count, channels]), .zeros([count, channels])]) }
+        let (weight, bias) = (inputs[1].cast(to: .float32), inputs[2].cast(to: .float32))
+        let kept = (0..<count).map { sample in
+            let map = input.slice(sample..<sample + 1)
+            let (mean, inverse) = statistics(of: map)
+            let scale = weight * inverse
+            map.writeChannelAffine(scale, bias - mean * scale, into: output.slice(sample..<sample + 1))
+            return (mean: mean, inverse: inverse)
         }
-        let kept = [means, inverses].map { Tensor($0, shape: [shape[0], groups]) }
-        return (output.cast(to: inputs[0].elementType), kept)
+        return (output, [.stacked(kept.map(\.mean)), .stacked(kept.map(\.inverse))])
     }
 
     /// With `x̂` the normalised input, `g` the gradient times the weight and means over the group:
     /// `inverse · (g - mean(g) - x̂ · mean(g · x̂))`.
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
-        let shape = saved.inputShapes[0]
-        let (pixels, channels, width) = (shape[1], shape[2], shape[2] / groups)
-        let weight = saved.input(1).cast(to: .float32).scalars()
-        let (means, inverses) = (saved.auxiliaries[0].scalars(), saved.auxiliaries[1].scalars())
-        var (towardsWeight, towardsBias) = (
-            [Float](repeating: 0, count: channels), [Float](repeating: 0, count: channels)
-        )
-        let result = saved.input(0).cast(to: .float32).withScalars { x in
-            gradient.cast(to: .float32).withScalars { g in
-                Tensor(unsafeUninitialized: shape, of: Float.self) { result in
-                    guard !result.isEmpty else { return }
-                    let size = pixels * channels
-                    for sample in 0..<shape[0] {
-                        let part = sample * size..<(sample + 1) * size
-                        let map = UnsafeBufferPointer(rebasing: x[part])
-                        let mapGradient = UnsafeBufferPointer(rebasing: g[part])
-                        let mean = (0..<channels).map { means[sample * groups + $0 / width] }
-                        let inverse = (0..<channels).map { inverses[sample * groups + $0 / width] }
-                        let plain = channelSums(pixels, channels) { index, _ in mapGradient[index] }
-                        let moved = channelSums(pixels, channels) { index, channel in
-                            mapGradient[index] * ((map[index] - mean[channel]) * inverse[channel])
-                        }
-                        var (groupPlain, groupMoved) = (
-                            [Float](repeating: 0, count: groups), [Float](repeating: 0, count: groups)
-                        )
-                        for channel in 0..<channels {
-                            towardsBias[channel] += plain[channel]
-                            towardsWeight[channel] += moved[channel]
-                            groupPlain[channel / width] += plain[channel] * weight[channel] / Float(pixels * width)
-                            groupMoved[channel / width] += moved[channel] * weight[channel] / Float(pixels * width)
-                        }
-                        let scale = (0..<channels).map { weight[$0] * inverse[$0] }
-                        let slope = (0..<channels).map { groupMoved[$0 / width] * inverse[$0] * inverse[$0] }
-                        let shift = (0..<channels).map { groupPlain[$0 / width] * inverse[$0] }
-                        for pixel in 0..<pixels {
-                            let row = pixel * channels
-                            for channel in 0..<channels {
-                                let index = row + channel
-                                result[part.lowerBound + index] =
-                                    mapGradient[index] * scale[channel] - shift[channel]
-                                    - (map[index] - mean[channel]) * slope[channel]
-                            }
-                        }
-                    }
-                }
-            }
+        let (input, gradient) = (saved.input(0).contiguous(), gradient.contiguous())
+        let weight = saved.input(1).cast(to: .float32)
+        let result = Tensor(uninitialized: input.shape, gradient.elementType)
+        var (towardsWeight, towardsBias) = (Tensor.zeros(weight.shape), Tensor.zeros(weight.shape))
+        for sample in 0..<(input.elementCount == 0 ? 0 : input.shape[0]) {
+            let (map, slope) = (input.slice(sample..<sample + 1), gradient.slice(sample..<sample + 1))
+            let mean = saved.auxiliaries[0].slice(sample..<sample + 1).reshaped(weight.shape)
+            let inverse = saved.auxiliaries[1].slice(sample..<sample + 1).reshaped(weight.shape)
+            let (sum, products) = slope.channelProducts(with: map, around: mean)
+            let moved = products * inverse
+            towardsBias = towardsBias + sum
+            towardsWeight = towardsWeight + moved
+            let mapScale = -(groupMeans(weight * moved) / Float(map.shape[1])) * inverse.squared()
+            let shift = -(groupMeans(weight * sum) / Float(map.shape[1])) * inverse - mapScale * mean
+            slope.writeChannelAffine(
+                weight * inverse, with: map, mapScale, shift, into: result.slice(sample..<sample + 1))
         }
-        return [
-            saved.wanted[0] ? result.cast(to: gradient.elementType) : nil,
-            saved.wanted[1] ? Tensor(towardsWeight) : nil, saved.wanted[2] ? Tensor(towardsBias) : nil,
-        ]
+        return zip([result, towardsWeight, towardsBias], saved.wanted).map { $1 ? $0 : nil }
     }
 
     func keeps(_ wanted: [Bool]) -> Kept { .some([0, 1]) }
 
-    /// Mean and inverse deviation of each group of one sample.
-    private func statistics(of map: UnsafeBufferPointer<Float>, _ pixels: Int, _ channels: Int) -> [(
-        mean: Float, inverse: Float
-    )] {
-        let width = channels / groups
-        let count = Float(pixels * width)
-        func groupMeans(_ sums: [Float]) -> [Float] {
-            (0..<groups).map { group in sums[group * width..<(group + 1) * width].reduce(0, +) / count }
-        }
-        let means = groupMeans(channelSums(pixels, channels) { index, _ in map[index] })
-        let mean = (0..<channels).map { means[$0 / width] }
-        let variances = groupMeans(
-            channelSums(pixels, channels) { index, channel in
-                let distance = map[index] - mean[channel]
-                return distance * distance
-            })
-        return zip(means, variances).map { ($0, 1 / ($1 + epsilon).squareRoot()) }
+    /// Mean and inverse deviation of each group of one sample, `[1, P, C]` → two of `[C]`.
+    private func statistics(of map: Tensor) -> (mean: Tensor, inverse: Tensor) {
+        let moments = map.channelMoments()
+        let mean = groupMeans(moments.mean)
+        let variance = groupMeans(moments.squaredDeviations / Float(map.shape[1]) + (moments.mean - mean).squared())
+        return (mean, (variance + epsilon).power(-0.5))
     }
 
-    /// The sum of `value` over all pixels, channel by channel; in runs of pixels, so that few digits are lost.
-    @inline(__always)
-    private func channelSums(
-        _ pixels: Int, _ channels: Int, _ value: (_ index: Int, _ channel: Int) -> Float
-    ) -> [Float] {
-        let run = 64
-        var total = [Float](repeating: 0, count: channels)
-        var partial = total
-        for first in stride(from: 0, to: pixels, by: run) {
-            for channel in 0..<channels { partial[channel] = 0 }
-            for pixel in first..<min(first + run, pixels) {
-                for channel in 0..<channels { partial[channel] += value(pixel * channels + channel, channel) }
-            }
-            for channel in 0..<channels { total[channel] += partial[channel] }
-        }
-        return total
+    /// The mean of each group of channels, for each of its channels: `[C]` → `[C]`.
+    private func groupMeans(_ values: Tensor) -> Tensor {
+        let rows = values.reshaped(groups, -1)
+        return rows.mean(along: [1], keepingAxes: true).broadcast(to: rows.shape).reshaped(values.shape)
     }
 }
