@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 PARTS = (
     "operations", "elementwise", "shapes", "sequence", "backbones", "sentences", "checkpoints", "wordpiece", "networks", "attention",
-    "spatial",
+    "spatial", "training",
 )
 
 

@@ -1,22 +1,17 @@
 // The inner loops of optimizers: one pass over parameter, gradient and moments, in place.
 
-import COneDNN
+import CKernels
 
 /// One step of Adam with decoupled weight decay.
 ///
 /// `m ← β₁m + (1-β₁)g`, `v ← β₂v + (1-β₂)g²`, `p ← decay · p - rate · m / (√v · secondScale + ε)`; the bias
 /// corrections are in `rate` and `secondScale`.
 package struct AdamStep: Sendable {
-    let rate, decay: Float
-    let betas: (Float, Float)
-    let secondScale, epsilon: Float
+    private let settings: pando_adam
 
     package init(rate: Float, decay: Float, betas: (Float, Float), secondScale: Float, epsilon: Float) {
-        self.rate = rate
-        self.decay = decay
-        self.betas = betas
-        self.secondScale = secondScale
-        self.epsilon = epsilon
+        settings = pando_adam(
+            rate: rate, decay: decay, beta1: betas.0, beta2: betas.1, second_scale: secondScale, epsilon: epsilon)
     }
 
     /// Moves the parameter and both moments.
@@ -32,21 +27,16 @@ package struct AdamStep: Sendable {
             parameter.mutateScalars { p in
                 first.mutateScalars { m in
                     second.mutateScalars { v in
-                        Self.kernel(
-                            p.baseAddress, g.baseAddress, m.baseAddress, v.baseAddress, p.count, rate, decay, betas.0,
-                            betas.1, secondScale, epsilon)
+                        withUnsafePointer(to: settings) {
+                            pando_adam_step(
+                                $0, p.baseAddress, g.baseAddress, m.baseAddress, v.baseAddress, Int64(p.count),
+                                Processor.instructions)
+                        }
                     }
                 }
             }
         }
     }
-
-    private static let kernel =
-        switch Processor.vectorWidth {
-        case 16...: pando_adam_avx512
-        case 8...: pando_adam_avx2
-        default: pando_adam
-        }
 }
 
 /// One step down the gradient: `s ← g + decay · p`, `v ← momentum · v + s`, `p ← p - rate · v`; with `nesterov`
@@ -55,7 +45,7 @@ package struct DescentStep: Sendable {
     let rate, decay, momentum: Float
     let nesterov: Bool
 
-    package init(rate: Float, decay: Float, momentum: Float, nesterov: Bool) {
+    package init(rate: Float, decay: Float = 0, momentum: Float = 0, nesterov: Bool = false) {
         self.rate = rate
         self.decay = decay
         self.momentum = momentum

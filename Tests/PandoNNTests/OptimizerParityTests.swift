@@ -21,11 +21,20 @@ import Testing
             return SGD(
                 learningRate: a.float("learningRate"), momentum: a.float("momentum"),
                 weightDecay: a.float("weightDecay"), nesterov: a.bool("nesterov"))
+        case "lamb":
+            return LAMB(
+                learningRate: a.float("learningRate"), betas: (a.float("beta1"), a.float("beta2")),
+                epsilon: a.float("epsilon"), weightDecay: a.float("weightDecay"))
+        case "adafactor":
+            return Adafactor(
+                learningRate: a.float("learningRate"), clipThreshold: a.float("clipThreshold"),
+                weightDecay: a.float("weightDecay"), scalesByParameter: a.bool("scales"))
         default: stop("\(golden.operation) has no optimizer of ours")
         }
     }
 
-    private static let cases = GoldenCase.all.filter { GoldenCase.optimizers.contains($0.operation) }
+    private static let cases = (GoldenCase.all + GoldenCase.cases(in: "training"))
+        .filter { GoldenCase.optimizers.contains($0.operation) }
 
     /// The parameter after each step along the stored gradients, beginning with step `first`.
     private static func path(
@@ -124,6 +133,44 @@ import Testing
         expectClose(clipped.tensors[0], Tensor([0.6, 0] as [Float]))
         expectClose(clipped.tensors[1], Tensor([0, 0, 0.8] as [Float]))
         #expect(gradients.clipped(toNorm: 6).tensors[0].scalars() == [3, 0])
+        #expect(gradients.clipped(toMagnitude: 3.5).tensors.map { $0.scalars() } == [[3, 0], [0, 0, 3.5]])
+    }
+
+    @Test func gradientsTellTheirLengthByGroupAndWhetherTheyAreFinite() {
+        let layer = Linear(weight: .zeros([1, 2]), bias: .zeros([1]))
+        var gradients = Gradients([Tensor([3, 4] as [Float], shape: [1, 2]), Tensor([2] as [Float])])
+        #expect(gradients.norms(of: layer, in: [ParameterGroup(.vectors), ParameterGroup(.all)]) == [2, 5])
+        #expect(gradients.norms(of: layer, in: [ParameterGroup(.named("*eight")), ParameterGroup(.named("x"))]) == [5, 0])
+        #expect(gradients.isFinite)
+        gradients.tensors[1] = Tensor([.nan] as [Float])
+        #expect(!gradients.isFinite)
+    }
+
+    @Test func accumulatedGradientsOfPartsAreThoseOfTheWhole() {
+        let layer = Linear(weight: irregular([3, 4]), bias: irregular([3], phase: 1))
+        let x = irregular([6, 4], phase: 2)
+        let whole = valueAndGradients(of: layer) { $0(x).squared().mean() }.gradients
+        var accumulator = GradientAccumulator()
+        for _ in 0..<2 {
+            for (rows, weight) in [(0..<4, Float(4)), (4..<6, 2)] {
+                let part = valueAndGradients(of: layer) { $0(x.slice(rows)).squared().mean() }.gradients
+                accumulator.add(part, weight: weight)
+            }
+            for (found, expected) in zip(accumulator.take().tensors, whole.tensors) { expectClose(found, expected) }
+        }
+    }
+
+    @Test func theMovingAverageFollowsAndIsRestored() {
+        var (average, restored) = (Linear(weight: .ones([2, 2])), Linear(weight: .zeros([2, 2])))
+        var moving = MovingAverage(of: average, decay: 0.75, warmsUp: true)
+        moving.update(towards: Linear(weight: .zeros([2, 2])))
+        #expect(moving.module.weight.scalars() == [0.1, 0.1, 0.1, 0.1], "the first decay is a tenth")
+        (average, restored) = (moving.module, moving.module)
+        var again = MovingAverage(of: restored, decay: 0.75, warmsUp: true, updates: moving.updates)
+        moving.update(towards: Linear(weight: .ones([2, 2])))
+        again.update(towards: Linear(weight: .ones([2, 2])))
+        #expect(again.module.weight.scalars() == moving.module.weight.scalars())
+        #expect(average.weight.scalars() == [0.1, 0.1, 0.1, 0.1], "other copies stay as they were")
     }
 
     @Test func theStateOfAnotherModuleIsRefused() async {

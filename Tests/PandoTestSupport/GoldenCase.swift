@@ -26,6 +26,8 @@ public struct GoldenCase: Sendable, CustomTestStringConvertible {
     public struct Attributes: Sendable {
         let json: JSON
 
+        public func has(_ name: String) -> Bool { json[name] != nil }
+
         public func integers(_ name: String) -> [Int] {
             (json[name]?.array ?? missing(name)).map { $0.integer ?? missing(name) }
         }
@@ -60,7 +62,7 @@ extension GoldenCase {
     public static let losses: Set = [
         "crossEntropy", "binaryCrossEntropy", "focal", "smoothL1", "meanSquaredError", "infoNCE",
     ]
-    public static let optimizers: Set = ["adamW", "sgd"]
+    public static let optimizers: Set = ["adamW", "sgd", "lamb", "adafactor"]
     public static let schedules: Set = ["warmUpCosine"]
 
     /// Every stored case of `operations.json`, in its order.

@@ -39,9 +39,9 @@ def add(cases: Cases) -> None:
         learning_rates(cases, name, warm_up, total, lowest)
 
 
-def trajectory(cases: Cases, name: str, operation: str, attributes: dict, make) -> None:
-    parameter = torch.nn.Parameter(cases.normal(2, 3))
-    start, gradients = parameter.detach().clone(), cases.normal(STEPS, 2, 3)
+def trajectory(cases: Cases, name: str, operation: str, attributes: dict, make, shape=(2, 3)) -> None:
+    parameter = torch.nn.Parameter(cases.normal(*shape))
+    start, gradients = parameter.detach().clone(), cases.normal(STEPS, *shape)
     optimizer, path = make(parameter), []
     for gradient in gradients:
         parameter.grad = gradient.clone()

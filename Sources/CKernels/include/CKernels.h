@@ -51,3 +51,14 @@ typedef struct {
 void pando_attention_backward(
     const pando_attention *attention, const pando_attention_gradients *gradients, void *scratch,
     pando_instructions instructions);
+
+/// One step of Adam with decoupled weight decay, bias corrections in `rate` and `second_scale`:
+/// `m ← β₁m + (1-β₁)g`, `v ← β₂v + (1-β₂)g²`, `p ← decay · p - rate · m / (√v · second_scale + ε)`.
+typedef struct {
+    float rate, decay, beta1, beta2, second_scale, epsilon;
+} pando_adam;
+
+/// Moves `count` parameters and their moments, in place; no two of the four overlap.
+void pando_adam_step(
+    const pando_adam *step, float *parameter, const float *gradient, float *first, float *second, int64_t count,
+    pando_instructions instructions);

@@ -72,9 +72,8 @@ final class Primitive: @unchecked Sendable {
 
     func run(_ arguments: [(Int32, UnsafeMutableRawPointer)]) {
         let context = ThreadContext.current
-        var prepared = idle.withLock { $0.popLast() }
-        if prepared?.matches(arguments) != true { prepared = PreparedArguments(for: self, arguments) }
-        guard let prepared else { return }
+        let kept = idle.withLock { $0.popLast() }.flatMap { $0.matches(arguments) ? $0 : nil }
+        let prepared = kept ?? PreparedArguments(for: self, arguments)
         prepared.point(at: arguments, scratchpad: scratchpadBytes > 0 ? context.scratch(scratchpadBytes) : nil)
         run(prepared.list, on: context)
         idle.withLock { $0.append(prepared) }

@@ -49,15 +49,9 @@ public enum Processor {
         }
     }
 
-    private static let computesInBFloat16 = vectorWidth >= 16
-
-    /// How many `float32` numbers the widest registers hold that kernels use here.
-    static let vectorWidth: Int = {
-        // The numbers of oneDNN's instruction sets are sets of bits.
-        let bits = dnnl_get_effective_cpu_isa().rawValue
-        func includes(_ set: dnnl_cpu_isa_t) -> Bool { bits & set.rawValue == set.rawValue }
-        return includes(dnnl_cpu_isa_avx512_core) ? 16 : includes(dnnl_cpu_isa_avx2) ? 8 : 4
-    }()
+    // The numbers of oneDNN's instruction sets are sets of bits.
+    private static let computesInBFloat16 =
+        dnnl_get_effective_cpu_isa().rawValue & dnnl_cpu_isa_avx512_core.rawValue == dnnl_cpu_isa_avx512_core.rawValue
 
     /// Version of the kernel library, such as "oneDNN 3.2.0".
     public static var kernelLibrary: String {
