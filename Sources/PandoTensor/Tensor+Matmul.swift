@@ -58,9 +58,11 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
     require(
         x.elementType == weight.elementType && x.elementType.isFloatingPoint,
         "linear: input is \(x.elementType), weight \(weight.elementType), expected one floating-point type")
+    let others = bias.map { [weight, $0] } ?? [weight]
+    if x.rank == 2 { return .applying(LinearMap(), to: [x] + others) }
     let rows = x.reshaped([x.shape.dropLast().reduce(1, *), weight.shape[1]])
-    let result = Tensor.applying(LinearMap(), to: [rows, weight] + (bias.map { [$0] } ?? []))
-    return result.reshaped(Array(x.shape.dropLast()) + [weight.shape[0]])
+    return Tensor.applying(LinearMap(), to: [rows] + others)
+        .reshaped(Array(x.shape.dropLast()) + [weight.shape[0]])
 }
 
 struct MatrixProduct: Operation {
@@ -132,8 +134,8 @@ struct LinearMap: Operation {
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         var gradients: [Tensor?] = [
-            saved.wanted[0] ? matmul(gradient, saved.input(1)) : nil,
-            saved.wanted[1] ? matmul(gradient.transposed, saved.input(0)) : nil,
+            saved.wanted[0] ? MatrixProduct().forward([gradient, saved.input(1)]) : nil,
+            saved.wanted[1] ? MatrixProduct().forward([gradient.transposed, saved.input(0)]) : nil,
         ]
         if saved.wanted.count > 2 {
             gradients.append(saved.wanted[2] ? gradient.sum(along: [0]) : nil)

@@ -71,20 +71,27 @@ private struct RowLogarithms {
     let logits: UnsafePointer<Float>
     let shares: UnsafePointer<Float>
     let width: Int
-    /// The largest logit and the logarithm of its share.
-    private let largest, logarithmOfLargest: Float
+    /// A logit and the logarithm of its share.
+    private var reference: (logit: Float, logarithm: Float)?
 
     init(_ logits: UnsafePointer<Float>, _ shares: UnsafePointer<Float>, width: Int) {
         self.logits = logits
         self.shares = shares
         self.width = width
-        var best = 0
-        for column in 0..<width where shares[column] > shares[best] { best = column }
-        largest = logits[best]
-        logarithmOfLargest = logf(shares[best])
     }
 
-    func logarithm(_ column: Int) -> Float { (logits[column] - largest) + logarithmOfLargest }
+    /// From a share that is not too small to have all its digits: the difference of two logits is that of their
+    /// logarithms.
+    mutating func logarithm(_ column: Int) -> Float {
+        if let reference { return (logits[column] - reference.logit) + reference.logarithm }
+        var best = column
+        if shares[column] < 1e-20 {
+            for column in 0..<width where shares[column] > shares[best] { best = column }
+        }
+        let found = (logit: logits[best], logarithm: logf(shares[best]))
+        reference = found
+        return (logits[column] - found.logit) + found.logarithm
+    }
 }
 
 extension Tensor {
@@ -95,7 +102,7 @@ extension Tensor {
     ///   - losses: the loss of a row, and the sum of the weights in it.
     ///   - aims: subtracts from each element of a row's slope the weight of its logarithm.
     fileprivate func lossesOfRows(
-        _ losses: (_ row: Int, RowLogarithms) -> (loss: Float, mass: Float),
+        _ losses: (_ row: Int, inout RowLogarithms) -> (loss: Float, mass: Float),
         aims: (_ row: Int, UnsafeMutablePointer<Float>) -> Void
     ) -> (loss: Float, slope: Tensor) {
         let (rows, width) = (shape[0], shape[1])
@@ -106,7 +113,8 @@ extension Tensor {
                 guard let from = logits.baseAddress, let to = shares.baseAddress else { return }
                 for row in 0..<rows {
                     let line = to + row * width
-                    let (loss, mass) = losses(row, RowLogarithms(from + row * width, line, width: width))
+                    var logarithms = RowLogarithms(from + row * width, line, width: width)
+                    let (loss, mass) = losses(row, &logarithms)
                     sum += Double(loss)
                     for column in 0..<width { line[column] *= mass }
                     aims(row, line)
