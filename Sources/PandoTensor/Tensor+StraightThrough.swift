@@ -55,15 +55,10 @@ extension Tensor {
     /// 1 at the greatest element along `axis`, the first of equals; 0 elsewhere.
     private func greatestAlone(along axis: Int) -> Tensor {
         let axis = normalized(axis)
-        let last = (0..<rank).filter { $0 != axis } + [axis]
-        let moved = permuted(last)
-        let width = shape[axis]
-        let chosen = width == 0 ? [] : moved.argmax().scalars(as: Int64.self)
-        let ones = Tensor(unsafeUninitialized: moved.shape, of: Float.self) { elements in
-            elements.initialize(repeating: 0)
-            for (row, column) in chosen.enumerated() { elements[row * width + Int(column)] = 1 }
-        }
-        return ones.permuted(last.indices.map { axis in last.firstIndex(of: axis) ?? axis }).cast(to: elementType)
+        if elementCount == 0 { return self }
+        let chosen = argmax(along: axis).oneHot(classes: shape[axis])
+        let order = Array(0..<axis) + [rank - 1] + Array(axis..<rank - 1)
+        return chosen.permuted(order).cast(to: elementType)
     }
 }
 

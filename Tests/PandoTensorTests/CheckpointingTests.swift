@@ -35,6 +35,14 @@ import Testing
             let plain = MemoryMeter.measure { Self.gradients(6, width: 64, rows: 512, checkpointing: false) }
             let again = MemoryMeter.measure { Self.gradients(6, width: 64, rows: 512, checkpointing: true) }
             #expect(plain.result == again.result)
+            let released = MemoryMeter.measure {
+                let x = irregular([512, 64], phase: 9)
+                let leaves = (0..<6).map { _ in Self.weights(64).map(\.differentiable) }
+                let output = leaves.reduce(x) { x, weights in checkpointed(x) { Self.block($0, weights) } }
+                return output.squared().sum().gradients(for: leaves.flatMap(\.self), releasing: true).count
+            }
+            #expect(released.result == 24)
+            #expect(released.peakBytes < again.peakBytes, "what a block began with goes once it was used")
             // Input, two values twice as wide and what the loss reads, against the input alone.
             #expect(again.peaks.activations * 2 < plain.peaks.activations)
             #expect(again.peakBytes < plain.peakBytes)

@@ -33,7 +33,7 @@ func logistic(_ x: SIMD8<Float>) -> SIMD8<Float> { 1 / (1 + boundedExponential(-
 @inline(__always)
 func hyperbolicTangent(_ x: SIMD8<Float>) -> SIMD8<Float> { 2 / (1 + boundedExponential(-2 * x)) - 1 }
 
-/// `eˣ`, at the least e⁻⁸⁷ and at the most e⁸⁷: `x = n · log 2 + r`, and a series for `eʳ`. NaN stays NaN.
+/// What a sum with 1 needs of `eˣ`, cheaper than an exponential that is precise everywhere: `eˣ`, at the least e⁻⁸⁷ and at the most e⁸⁷: `x = n · log 2 + r`, and a series for `eʳ`. NaN stays NaN.
 @inline(__always)
 private func boundedExponential(_ x: SIMD8<Float>) -> SIMD8<Float> {
     let x = x.replacing(with: 87, where: x .> 87).replacing(with: -87, where: x .< -87)
