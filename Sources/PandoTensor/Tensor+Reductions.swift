@@ -160,11 +160,21 @@ struct Reduce: Operation {
         let scale = kind == .mean ? 1 / Float(count) : 1
         return input.withScalars { source in
             Tensor(unsafeUninitialized: [1, width], of: Float.self) { target in
-                target.initialize(repeating: 0)
-                for row in 0..<count {
-                    for column in 0..<width { target[column] += source[row * width + column] }
+                let (from, to) = (UnsafeRawBufferPointer(source), UnsafeMutableRawBufferPointer(target))
+                var column = 0
+                while column + 16 <= width {
+                    var sum = SIMD16<Float>.zero
+                    for row in 0..<count {
+                        sum += from.loadUnaligned(fromByteOffset: 4 * (row * width + column), as: SIMD16<Float>.self)
+                    }
+                    to.storeBytes(of: sum * scale, toByteOffset: 4 * column, as: SIMD16<Float>.self)
+                    column += 16
                 }
-                if kind == .mean { for column in 0..<width { target[column] *= scale } }
+                for column in column..<width {
+                    var sum: Float = 0
+                    for row in 0..<count { sum += source[row * width + column] }
+                    target[column] = sum * scale
+                }
             }
         }
     }
