@@ -58,7 +58,7 @@ struct Attention: Operation {
         let output = Tensor(
             uninitialized: [query.shape[0], query.shape[2], query.shape[1], value.shape[3]], query.elementType
         ).headsFirst
-        let kernel = AttentionKernel(self, operands, output: output)
+        let kernel = AttentionKernel(self, operands.map(\.layout), output: output.layout)
         withExtendedLifetime((operands, output)) {
             let places = AttentionKernel.Places(
                 query: query.rawPointer, key: operands[1].rawPointer, value: value.rawPointer,
@@ -80,7 +80,7 @@ struct Attention: Operation {
                 let shape = operand.shape
                 return Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], .float32).headsFirst
             } + operands[3...].map { Tensor.zeros($0.shape) }
-        let kernel = AttentionKernel(self, operands, output: gradient)
+        let kernel = AttentionKernel(self, operands.map(\.layout), output: gradient.layout)
         withExtendedLifetime((operands, gradients, gradient)) {
             let scratch = ThreadContext.current.scratch(kernel.scratchBytes)
             let mask = operands.count > 3 ? operands[3].pointer(as: Float.self) : nil

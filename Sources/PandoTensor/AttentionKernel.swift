@@ -19,20 +19,25 @@ struct AttentionKernel: Sendable {
     private let type: ElementType
     private let instructions: pando_instructions
 
+    /// - Parameters:
+    ///   - operands: query, key, value and perhaps a mask, as they stand in memory, strides given.
+    ///   - output: the result, `[B, heads, N, E]`, strides given.
     /// - Precondition: the operands are floats or bfloat16, the mask floats, and features stand without gaps.
     init(
-        _ operation: Attention, _ operands: [Tensor], output: Tensor,
+        _ operation: Attention, _ operands: [Layout], output: Layout,
         instructions: pando_instructions = Processor.instructions
     ) {
-        let (query, key, value) = (operands[0], operands[1], operands[2])
-        (batch, keyHeads, queries, keys) = (query.shape[0], key.shape[1], query.shape[2], key.shape[2])
-        (features, valueFeatures) = (query.shape[3], value.shape[3])
-        group = query.shape[1] / max(keyHeads, 1)
-        (self.query, self.key, self.value, self.output) = (query.strides, key.strides, value.strides, output.strides)
-        let scores = Array(query.shape[..<3]) + [key.shape[2]]
-        mask = operands.count > 3 ? Broadcast(shape: scores).forward([operands[3]]).strides : nil
+        let shapes = operands.map(\.dimensions)
+        let strides = operands.map { $0.strides ?? $0.dimensions.rowMajorStrides }
+        (batch, keyHeads, queries, keys) = (shapes[0][0], shapes[1][1], shapes[0][2], shapes[1][2])
+        (features, valueFeatures) = (shapes[0][3], shapes[2][3])
+        group = shapes[0][1] / max(keyHeads, 1)
+        (query, key, value) = (strides[0], strides[1], strides[2])
+        self.output = output.strides ?? output.dimensions.rowMajorStrides
+        mask = operands.count > 3
+            ? [Int](repeating: 0, count: 4 - shapes[3].count) + zip(shapes[3], strides[3]).map { $0 == 1 ? 0 : $1 } : nil
         (scale, isCausal) = (operation.scale, operation.isCausal)
-        type = query.elementType
+        type = operands[0].type
         self.instructions = instructions
     }
 

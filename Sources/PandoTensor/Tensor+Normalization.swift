@@ -126,7 +126,7 @@ struct LayerNormalization: Operation {
         )
         guard input.elementCount > 0 else { return (output, [mean, variance]) }
         withExtendedLifetime((input.storage, scale.storage, shift.storage)) {
-            PrimitiveCache.shared.primitive(.layerNorm(epsilon: epsilon, input.layout)).run(
+            PrimitiveCache.shared.primitive(.layerNorm(epsilon: epsilon, keepsStatistics: true, input.layout)).run(
                 (DNNL_ARG_SRC, input.rawPointer), (DNNL_ARG_SCALE, scale.rawPointer),
                 (DNNL_ARG_SHIFT, shift.rawPointer),
                 (DNNL_ARG_MEAN, mean.rawPointer), (DNNL_ARG_VARIANCE, variance.rawPointer),

@@ -204,24 +204,33 @@ extension Tensor {
     /// Writes this tensor's elements into `target`, a tensor nobody else has seen yet, from element `position` on,
     /// stepping as `target` does.
     func copyElements(into target: Tensor, at position: Int) {
-        switch elementType.byteCount {
-        case 1: copyElements(of: UInt8.self, into: target, at: position)
-        case 2: copyElements(of: UInt16.self, into: target, at: position)
-        case 4: copyElements(of: UInt32.self, into: target, at: position)
-        default: copyElements(of: UInt64.self, into: target, at: position)
-        }
+        PandoTensor.copyElements(
+            shape, from: rawPointer, strides, to: target.rawPointer + position * elementType.byteCount, target.strides,
+            byteCount: elementType.byteCount)
     }
+}
 
-    private func copyElements<Word: BitwiseCopyable>(of word: Word.Type, into target: Tensor, at position: Int) {
-        let source = rawPointer.assumingMemoryBound(to: Word.self)
-        let destination = target.rawPointer.assumingMemoryBound(to: Word.self) + position
-        forEachRow(shape, strides, target.strides) { count, from, fromStep, to, toStep in
+/// Copies elements of `byteCount` bytes each from one arrangement to another of the same shape.
+func copyElements(
+    _ shape: [Int], from source: UnsafeRawPointer, _ sourceStrides: [Int], to target: UnsafeMutableRawPointer,
+    _ targetStrides: [Int], byteCount: Int
+) {
+    @inline(__always)
+    func copy<Word: BitwiseCopyable>(_ word: Word.Type) {
+        let (source, target) = (source.assumingMemoryBound(to: word), target.assumingMemoryBound(to: word))
+        forEachRow(shape, sourceStrides, targetStrides) { count, from, fromStep, to, toStep in
             if fromStep == 1 && toStep == 1 {
-                (destination + to).update(from: source + from, count: count)
+                (target + to).update(from: source + from, count: count)
             } else {
-                for index in 0..<count { destination[to + index * toStep] = source[from + index * fromStep] }
+                for index in 0..<count { target[to + index * toStep] = source[from + index * fromStep] }
             }
         }
+    }
+    switch byteCount {
+    case 1: copy(UInt8.self)
+    case 2: copy(UInt16.self)
+    case 4: copy(UInt32.self)
+    default: copy(UInt64.self)
     }
 }
 

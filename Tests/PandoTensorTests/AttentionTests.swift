@@ -62,7 +62,8 @@ import Testing
         func result(_ instructions: pando_instructions, isCausal: Bool) -> Tensor {
             let output = Tensor(uninitialized: [1, 2, sizes.queries, sizes.features], type)
             let kernel = AttentionKernel(
-                Attention(scale: 0.3, isCausal: isCausal), operands, output: output, instructions: instructions)
+                Attention(scale: 0.3, isCausal: isCausal), operands.map(\.layout), output: output.layout,
+                instructions: instructions)
             let places = AttentionKernel.Places(
                 query: operands[0].rawPointer, key: operands[1].rawPointer, value: operands[2].rawPointer,
                 mask: operands[3].pointer(as: Float.self), output: output.rawPointer)

@@ -12,7 +12,7 @@ enum PrimitiveRecipe: Hashable, Sendable {
     case activationBackward(Activation, Layout)
     case softmax(logarithm: Bool, axis: Int, Layout)
     case softmaxBackward(logarithm: Bool, axis: Int, Layout)
-    case layerNorm(epsilon: Float, Layout)
+    case layerNorm(epsilon: Float, keepsStatistics: Bool, Layout)
     case layerNormBackward(epsilon: Float, Layout)
     /// With given statistics.
     case batchNorm(epsilon: Float, Layout)
@@ -104,10 +104,10 @@ enum PrimitiveRecipe: Hashable, Sendable {
                     $0, engine, logarithm ? dnnl_softmax_log : dnnl_softmax_accurate, descriptor.handle,
                     descriptor.handle, descriptor.handle, Int32(axis), forward.descriptor, $1)
             }
-        case .layerNorm(let epsilon, let layout):
-            return layerNorm(epsilon, layout)
+        case .layerNorm(let epsilon, let keepsStatistics, let layout):
+            return layerNorm(epsilon, keepsStatistics, layout)
         case .layerNormBackward(let epsilon, let layout):
-            guard let forward = layerNorm(epsilon, layout) else { return nil }
+            guard let forward = layerNorm(epsilon, true, layout) else { return nil }
             let descriptor = MemoryDescriptor(layout)
             let statistics = MemoryDescriptor(.rowMajor(Array(layout.dimensions.dropLast()), .float32))
             return Primitive(for: "\(self)", forward: forward) {
@@ -165,13 +165,13 @@ enum PrimitiveRecipe: Hashable, Sendable {
         }
     }
 
-    private func layerNorm(_ epsilon: Float, _ layout: Layout) -> Primitive? {
+    private func layerNorm(_ epsilon: Float, _ keepsStatistics: Bool, _ layout: Layout) -> Primitive? {
         let descriptor = MemoryDescriptor(layout)
         let statistics = MemoryDescriptor(.rowMajor(Array(layout.dimensions.dropLast()), .float32))
         return Primitive(for: "\(self)") {
             dnnl_layer_normalization_forward_primitive_desc_create(
-                $0, CPUEngine.handle, dnnl_forward_training, descriptor.handle, descriptor.handle, statistics.handle,
-                epsilon, Self.scaleAndShift, $1)
+                $0, CPUEngine.handle, keepsStatistics ? dnnl_forward_training : dnnl_forward_inference,
+                descriptor.handle, descriptor.handle, statistics.handle, epsilon, Self.scaleAndShift, $1)
         }
     }
 

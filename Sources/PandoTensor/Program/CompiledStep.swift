@@ -2,7 +2,11 @@
 enum CompiledStep: Sendable {
     /// Primitives that write different parts of one value; any order will do, or all at once.
     case bands([Band])
-    /// Computed as outside a program, on `float32` copies.
+    /// Parts of one attention; any order will do, or all at once.
+    case attention([AttentionPart])
+    /// Values put where they belong in another; any order will do, or all at once.
+    case copies([Copy])
+    /// Computed as outside a program.
     case plain(any Operation, operands: [PlainOperand], output: Int)
 
     /// A primitive and what stands behind its arguments.
@@ -11,11 +15,24 @@ enum CompiledStep: Sendable {
         let arguments: [(Int32, Source)]
     }
 
+    struct AttentionPart: Sendable {
+        let kernel: AttentionKernel
+        /// Key heads of samples.
+        let units: Range<Int>
+        let query, key, value, output: Source
+        let mask: Source?
+    }
+
+    struct Copy: Sendable {
+        let source, destination: Source
+        let shape, sourceStrides, destinationStrides: [Int]
+    }
+
     enum Source: Sendable {
         /// The place so many bytes into a value.
         case value(Int, byteOffset: Int)
         case constant(PackedWeights.Entry)
-        /// Scales or zero points.
+        /// Values as they stand: scales or zero points, parameters, a constant mask.
         case vector(Tensor)
     }
 
@@ -27,7 +44,7 @@ enum CompiledStep: Sendable {
     var primitives: [Primitive] {
         switch self {
         case .bands(let bands): bands.map(\.primitive)
-        case .plain: []
+        case .attention, .copies, .plain: []
         }
     }
 }

@@ -5,7 +5,7 @@
 struct Graph {
     /// An operand of an operation.
     enum Operand {
-        /// The value that node `index` computes; node 0 is the input.
+        /// The value that node `index` computes; the first nodes are the inputs.
         case value(Int)
         case constant(Tensor)
     }
@@ -16,16 +16,28 @@ struct Graph {
         let shape: [Int]
     }
 
-    private(set) var nodes: [GraphNode] = []
+    /// Each value before those that are computed from it.
+    var nodes: [GraphNode] = []
     /// The nodes whose values are asked for.
-    private(set) var outputs: [Int] = []
+    var outputs: [Int] = []
+    let inputs: [Program.Input]
 
-    /// Runs `function` once on zeros of `shape` and records what it does.
+    /// Runs a function of one `float32` value once on zeros of `shape` and records what it does.
     init(tracing shape: [Int], _ function: (Tensor) -> [Tensor]) {
-        let leaf = Tensor.zeros(shape).with(Node(leafOf: shape, .float32, isTrace: true))
-        let results = function(leaf)
+        self.init(tracing: [Program.Input(shape: shape)]) { function($0[0]) }
+    }
+
+    /// Runs `function` once on zeros and records what it does.
+    init(tracing inputs: [Program.Input], _ function: ([Tensor]) -> [Tensor]) {
+        self.inputs = inputs
+        let leaves = inputs.map { input in
+            Tensor.zeros(input.shape, input.type).with(Node(leafOf: input.shape, input.type, isTrace: true))
+        }
+        let results = function(leaves)
         var order: [ObjectIdentifier: Int] = [:]
         var found: [ObjectIdentifier: Node] = [:]
+        // An input that nobody reads keeps its place.
+        for leaf in leaves.compactMap(\.node) { found[ObjectIdentifier(leaf)] = leaf }
         for result in results {
             guard let node = result.node else { stop("program: an output does not depend on the input") }
             for ancestor in node.ancestorsNewestFirst { found[ObjectIdentifier(ancestor)] = ancestor }
@@ -39,6 +51,7 @@ struct Graph {
             nodes.append(GraphNode(operation: node.operation, operands: operands, shape: node.outputShape))
         }
         outputs = results.map { order[ObjectIdentifier($0.node!)]! }
+        mergeProjections()
     }
 
     /// The value whose bytes `value` shares: reshaping moves nothing.
@@ -46,6 +59,8 @@ struct Graph {
         guard nodes[value].operation is Reshape, case .value(let source) = nodes[value].operands[0] else { return value }
         return root(of: source)
     }
+
+    func isInput(_ value: Int) -> Bool { value < inputs.count }
 
     /// For each node, the nodes that read its value.
     var consumers: [[Int]] {

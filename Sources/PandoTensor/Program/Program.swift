@@ -8,7 +8,7 @@ import Synchronization
 /// its own and, unless the program was made for more, one core. A program for several threads cuts each step into
 /// bands, and whoever is free takes the next band: a thread that the system holds up holds up no more than its band.
 public final class Program: Sendable {
-    public let inputShape: [Int]
+    public let inputs: [Input]
     public let outputShapes: [[Int]]
     /// What the function computes in, but for quantized layers: as asked, or `float32` on a processor that does not compute in `bfloat16`.
     /// Results are `float32` always.
@@ -18,7 +18,7 @@ public final class Program: Sendable {
     /// Cores that one run uses.
     public let threads: Int
     let steps: [CompiledStep]
-    /// Where each value stands in the arena; the input and the outputs have places of their own.
+    /// Where each value stands in the arena; the inputs have places of their own.
     let places: [Int: Int]
     let arenaBytes: Int
     let scratchpadBytes: Int
@@ -38,6 +38,16 @@ public final class Program: Sendable {
         sharing weights: PackedWeights = PackedWeights(), _ function: (Tensor) -> [Tensor]
     ) {
         self.init(Graph(tracing: shape, function), precision, nil, threads, weights)
+    }
+
+    /// Traces a function of several inputs once and compiles what it does.
+    ///
+    /// As for one input. Inputs of integers can only pick rows (`gathered(at:)`).
+    public convenience init(
+        inputs: [Input], precision: ElementType = .float32, threads: Int = 1,
+        sharing weights: PackedWeights = PackedWeights(), _ function: ([Tensor]) -> [Tensor]
+    ) {
+        self.init(Graph(tracing: inputs, function), precision, nil, threads, weights)
     }
 
     /// Traces `function` once and compiles what it does, with layers computed in 8-bit integers as `quantization` says.
@@ -65,8 +75,8 @@ public final class Program: Sendable {
             precision == .float32 || precision == .bfloat16,
             "program: precision is float32 or bfloat16, not \(precision)")
         require(
-            graph.outputs.allSatisfy { graph.root(of: $0) != 0 }, "program: an output is the input itself")
-        inputShape = graph.nodes[0].shape
+            graph.outputs.allSatisfy { !graph.isInput(graph.root(of: $0)) }, "program: an output is the input itself")
+        inputs = graph.inputs
         let precision = Processor.computes(in: precision) ? precision : .float32
         self.precision = precision
         self.threads = threads
@@ -83,26 +93,57 @@ public final class Program: Sendable {
         scratchpadBytes = steps.flatMap(\.primitives).map(\.scratchpadBytes).max() ?? 0
     }
 
+    /// The shape of the first input.
+    public var inputShape: [Int] { inputs[0].shape }
+
     /// The function's results for `input`.
     ///
-    /// - Precondition: `input` is `float32` and has `inputShape`.
-    public func callAsFunction(_ input: Tensor) -> [Tensor] {
+    /// - Precondition: the program has one input; `input` is of its type and shape.
+    public func callAsFunction(_ input: Tensor) -> [Tensor] { self([input]) }
+
+    /// The function's results for `values`, one for each input.
+    ///
+    /// - Precondition: the values are of the inputs' types and shapes.
+    public func callAsFunction(_ values: [Tensor]) -> [Tensor] {
         let results = outputShapes.map { Tensor(uninitialized: $0, .float32) }
-        run(input, into: results)
+        run(values, into: results)
         return results
     }
 
-    /// Writes the results of `input` into tensors that nobody else has seen yet.
-    func run(_ input: Tensor, into results: [Tensor]) {
-        require(
-            input.shape == inputShape && input.elementType == .float32,
-            "program: compiled for float32 \(inputShape), got \(input.elementType) \(input.shape)")
-        let input = input.plain.contiguous()
+    /// Writes the results into tensors that nobody else has seen yet.
+    func run(_ values: [Tensor], into results: [Tensor]) {
+        require(values.count == inputs.count, "program: compiled for \(inputs.count) inputs, got \(values.count)")
+        for (value, input) in zip(values, inputs) {
+            require(
+                value.shape == input.shape && value.elementType == input.type,
+                "program: compiled for \(input.type) \(input.shape), got \(value.elementType) \(value.shape)")
+        }
+        let values = values.map { $0.plain.contiguous() }
         let workspace = workspaces.withLock { $0.popLast() } ?? Workspace(for: self)
-        withExtendedLifetime((input.storage, results)) { workspace.run(self, input: input.rawPointer) }
+        withExtendedLifetime((values, results)) { workspace.run(self, inputs: values.map(\.rawPointer)) }
         for (output, result) in zip(outputs, results) {
             workspace.copy(output.value, of: output.shape, in: self, to: result)
         }
         workspaces.withLock { $0.append(workspace) }
+    }
+
+    /// What a value is held in, unless it is an 8-bit form.
+    func type(of value: Int) -> ElementType { value < inputs.count ? inputs[value].type : precision }
+}
+
+extension Program {
+    /// What an input looks like.
+    public struct Input: Sendable, Hashable {
+        public let shape: [Int]
+        /// `.float32`, or integers that rows of a table are looked up by.
+        public let type: ElementType
+
+        /// - Precondition: `type` is `.float32`, `.int32` or `.int64`.
+        public init(shape: [Int], type: ElementType = .float32) {
+            require(
+                [.float32, .int32, .int64].contains(type), "program: an input is float32, int32 or int64, not \(type)")
+            self.shape = shape
+            self.type = type
+        }
     }
 }

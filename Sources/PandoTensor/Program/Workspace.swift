@@ -15,6 +15,8 @@ final class Workspace: @unchecked Sendable {
 
         enum Work {
             case primitive(Primitive, [dnnl_exec_arg_t])
+            case attention(CompiledStep.AttentionPart)
+            case copy(CompiledStep.Copy)
             case plain(any Operation, operands: [CompiledStep.PlainOperand], output: Int)
         }
     }
@@ -24,8 +26,8 @@ final class Workspace: @unchecked Sendable {
     private let scratchpads: [Storage]
     private var units: [Unit] = []
     private var memories: [Memory] = []
-    /// The input stands outside the arena; these handles are pointed at it before each run.
-    private var inputs: [(memory: Memory, byteOffset: Int)] = []
+    /// Inputs stand outside the arena; these handles are pointed at them before each run.
+    private var inputs: [(memory: Memory, input: Int, byteOffset: Int)] = []
 
     init(for program: Program) {
         arena = Storage(byteCount: program.arenaBytes)
@@ -38,6 +40,10 @@ final class Workspace: @unchecked Sendable {
                     let work = Unit.Work.primitive(band.primitive, arguments(of: band, scratchpad, in: program))
                     units.append(Unit(work: work, predecessors: predecessors))
                 }
+            case .attention(let parts):
+                units += parts.map { Unit(work: .attention($0), predecessors: predecessors) }
+            case .copies(let copies):
+                units += copies.map { Unit(work: .copy($0), predecessors: predecessors) }
             case .plain(let operation, let operands, let output):
                 units.append(
                     Unit(work: .plain(operation, operands: operands, output: output), predecessors: predecessors))
@@ -61,7 +67,8 @@ final class Workspace: @unchecked Sendable {
                 let memory = Memory(layout.handle, at: tensor.rawPointer)
                 memories.append(memory)
                 list.append(dnnl_exec_arg_t(arg: argument, memory: memory.handle))
-            case .value(0, let byteOffset): inputs.append((append(argument, at: nil), byteOffset))
+            case .value(let input, let byteOffset) where input < program.inputs.count:
+                inputs.append((append(argument, at: nil), input, byteOffset))
             case .value(let value, let byteOffset):
                 _ = append(argument, at: arena.pointer + program.places[value]! + byteOffset)
             }
@@ -70,24 +77,46 @@ final class Workspace: @unchecked Sendable {
         return list
     }
 
-    /// Computes the program's values from the input, on as many threads as it was made for.
-    func run(_ program: Program, input: UnsafeMutableRawPointer) {
-        for (memory, byteOffset) in inputs {
-            check(dnnl_memory_set_data_handle(memory.handle, input + byteOffset), "dnnl_memory_set_data_handle")
+    /// Computes the program's values from the inputs, on as many threads as it was made for.
+    func run(_ program: Program, inputs places: [UnsafeMutableRawPointer]) {
+        for (memory, input, byteOffset) in inputs {
+            check(
+                dnnl_memory_set_data_handle(memory.handle, places[input] + byteOffset), "dnnl_memory_set_data_handle")
         }
+        let places = Places(program: program, arena: arena.pointer, inputs: places)
         if program.threads == 1 {
             let context = ThreadContext.current
-            for unit in units { run(unit, program, input, context) }
+            for unit in units { run(unit, places, context) }
         } else {
-            runTogether(program, input: Input(start: input))
+            runTogether(places)
+        }
+    }
+
+    /// Where values stand during one run. Sendable, because the inputs are only read and outlive the run, and the
+    /// arena is the workspace's.
+    private struct Places: @unchecked Sendable {
+        let program: Program
+        let arena: UnsafeMutableRawPointer
+        let inputs: [UnsafeMutableRawPointer]
+
+        func start(of value: Int) -> UnsafeMutableRawPointer {
+            value < inputs.count ? inputs[value] : arena + program.places[value]!
+        }
+
+        func start(of source: CompiledStep.Source) -> UnsafeMutableRawPointer {
+            switch source {
+            case .value(let value, let byteOffset): start(of: value) + byteOffset
+            case .constant(let entry): entry.pointer
+            case .vector(let tensor): tensor.rawPointer
+            }
         }
     }
 
     /// Threads take units in order. A thread that comes late finds less to do and nobody waits for it.
-    private func runTogether(_ program: Program, input: Input) {
+    private func runTogether(_ places: Places) {
         let taken = Atomic(0)
         let ended = Atomic(0)
-        Parallel.run(program.threads) { _ in
+        Parallel.run(places.program.threads) { _ in
             let context = ThreadContext.current
             while true {
                 let index = taken.wrappingAdd(1, ordering: .relaxed).oldValue
@@ -98,30 +127,45 @@ final class Workspace: @unchecked Sendable {
                     // The thread waited for may need this core.
                     if looks % 512 == 0 { sched_yield() }
                 }
-                run(units[index], program, input.start, context)
+                run(units[index], places, context)
                 ended.wrappingAdd(1, ordering: .releasing)
             }
         }
     }
 
-    /// The input's address. Sendable, because the input is only read and outlives the run.
-    private struct Input: @unchecked Sendable { let start: UnsafeMutableRawPointer }
-
-    private func run(_ unit: Unit, _ program: Program, _ input: UnsafeMutableRawPointer, _ context: ThreadContext) {
+    private func run(_ unit: Unit, _ places: Places, _ context: ThreadContext) {
         switch unit.work {
         case .primitive(let primitive, let arguments): primitive.run(arguments, on: context)
+        case .attention(let part):
+            let operands = AttentionKernel.Places(
+                query: places.start(of: part.query), key: places.start(of: part.key),
+                value: places.start(of: part.value),
+                mask: part.mask.map { places.start(of: $0).assumingMemoryBound(to: Float.self) },
+                output: places.start(of: part.output))
+            let scratch = context.scratch(part.kernel.scratchBytes)
+            for unit in part.units { part.kernel.run(unit, operands, scratch) }
+        case .copy(let copy):
+            copyElements(
+                copy.shape, from: places.start(of: copy.source), copy.sourceStrides,
+                to: places.start(of: copy.destination), copy.destinationStrides,
+                byteCount: places.program.precision.byteCount)
         case .plain(let operation, let operands, let output):
+            // Kernels compute in the program's precision, everything else in `float32`.
+            let type = operation.isComputedInPrecision ? places.program.precision : .float32
             let values = operands.map { operand -> Tensor in
                 switch operand {
-                case .constant(let tensor): return tensor
+                case .constant(let tensor):
+                    return type == .float32 || !tensor.elementType.isFloatingPoint ? tensor : tensor.cast(to: type)
                 case .value(let value, let shape):
-                    let start = value == 0 ? input : arena.pointer + program.places[value]!
-                    return view(start, shape, value == 0 ? .float32 : program.precision).cast(to: .float32)
+                    let stored = view(places.start(of: value), shape, places.program.type(of: value))
+                    return stored.elementType.isFloatingPoint ? stored.cast(to: type) : stored
                 }
             }
-            let result = operation.forward(values).cast(to: program.precision).contiguous()
-            result.withBytes { bytes in
-                (arena.pointer + program.places[output]!).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+            let result = operation.forward(values).cast(to: places.program.precision)
+            withExtendedLifetime(result) {
+                copyElements(
+                    result.shape, from: result.rawPointer, result.strides, to: places.start(of: output),
+                    result.shape.rowMajorStrides, byteCount: result.elementType.byteCount)
             }
         }
     }
@@ -139,4 +183,9 @@ final class Workspace: @unchecked Sendable {
             storage: Storage(foreign: bytes, owner: arena), shape: shape, strides: shape.rowMajorStrides,
             elementType: type)
     }
+}
+
+extension Operation {
+    /// Whether a program computes the operation in its own precision, all operands alike.
+    fileprivate var isComputedInPrecision: Bool { self is Softmax || self is Elementwise || self is MatrixProduct }
 }

@@ -27,7 +27,7 @@ extension Quantization {
         func form(readBy step: FusedStep) -> Form? {
             switch step.work {
             case .convolution, .linear: break
-            case .globalMean, .encoding, .plain: return nil
+            case .globalMean, .layerNorm, .attention, .joining, .encoding, .plain: return nil
             }
             guard let position = positions[step.origin], !self.layers[position].isKept else { return nil }
             let encoding = Encoding(
@@ -51,7 +51,7 @@ extension Quantization {
             if let residual = step.residual { plain.insert(graph.root(of: residual)) }
         }
 
-        var result = (forms[0] ?? []).map { encodingStep($0, value($0)) }
+        var result = graph.inputs.indices.flatMap { forms[$0] ?? [] }.map { encodingStep($0, value($0)) }
         for var step in steps {
             if let read = form(readBy: step) {
                 step.quantized = QuantizedForm(source: value(read))

@@ -56,7 +56,7 @@ extension ProgramCompiler {
         let axes: Int32
         switch step.work {
         case .convolution(let convolution, _, _): axes = convolution.groups == 1 ? 0b01 : 0b11
-        case .linear, .globalMean, .encoding, .plain: axes = 0b10
+        case .linear, .globalMean, .layerNorm, .attention, .joining, .encoding, .plain: axes = 0b10
         }
         let channelScales = weights.channelScales(step: step.origin) {
             EncodedWeights(weight, factors: source.factors).scales
