@@ -76,7 +76,7 @@ public struct BERT: Module {
         let places = positions(Tensor((0..<Int64(length)).map { $0 }))
         let hidden = (1 - attentionMask.cast(to: .float32)) * -1e9
         let mask = hidden.reshaped(ids.shape[0], 1, 1, length)
-        var states = [norm(words(ids) + typeRows + places)]
+        var states = [norm(words(ids) + (typeRows + places))]
         for layer in layers { states.append(layer(states.last!, mask: mask)) }
         return states
     }

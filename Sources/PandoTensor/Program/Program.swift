@@ -127,6 +127,9 @@ public final class Program: Sendable {
         workspaces.withLock { $0.append(workspace) }
     }
 
+    /// Bytes of the values of all runs that were ever under way at once, scratch memory included.
+    var valueBytes: Int { max(1, workspaces.withLock { $0.count }) * (arenaBytes + threads * scratchpadBytes) }
+
     /// What a value is held in, unless it is an 8-bit form.
     func type(of value: Int) -> ElementType { value < inputs.count ? inputs[value].type : precision }
 }
