@@ -15,6 +15,9 @@ extension Graph {
             case is TransposedConvolution:
                 let weight = size(of: node.operands[1])  // [I, O / groups, …]
                 return sum + size(of: node.operands[0]).elementCount * weight[1...].reduce(1, *)
+            case is Attention:
+                let (query, value) = (size(of: node.operands[0]), size(of: node.operands[2]))
+                return sum + query[..<3].reduce(value[2], *) * (query[3] + value[3])
             case is LinearMap, is MatrixProduct:
                 return sum + node.shape.elementCount * (size(of: node.operands[0]).last ?? 1)
             default: return sum
