@@ -44,9 +44,6 @@ struct AttentionKernel: Sendable {
     /// Parts that may be computed in any order: one for each key head of each sample.
     var unitCount: Int { batch * keyHeads }
 
-    /// Multiply-adds of both products.
-    var multiplyAdds: Int { batch * keyHeads * group * queries * keys * (features + valueFeatures) }
-
     var scratchBytes: Int { pando_attention_scratch_bytes([description], instructions) }
 
     func run(_ unit: Int, _ places: Places, _ scratch: UnsafeMutableRawPointer?) {

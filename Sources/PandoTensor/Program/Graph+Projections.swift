@@ -26,7 +26,8 @@ extension Graph {
             places.append(merged.count)
             if let (source, range) = slices[index] {
                 merged.append(
-                    GraphNode(operation: Slice(axis: 1, range: range), operands: [.value(source)], shape: node.shape))
+                    GraphNode(
+                        operation: Slice(axis: 1, range: range, step: 1), operands: [.value(source)], shape: node.shape))
             } else {
                 merged.append(GraphNode(operation: node.operation, operands: node.operands.map(moved), shape: node.shape))
             }

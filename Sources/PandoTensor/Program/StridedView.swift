@@ -24,7 +24,8 @@ struct StridedView {
             view.shape = permute.axes.map { shape[$0] }
             view.strides = permute.axes.map { strides[$0] }
         case let slice as Slice:
-            view.shape[slice.axis] = slice.range.count
+            view.shape[slice.axis] = (slice.range.count + slice.step - 1) / slice.step
+            view.strides[slice.axis] *= slice.step
             view.offset += slice.range.lowerBound * strides[slice.axis]
         case let broadcast as Broadcast:
             let lead = broadcast.shape.count - shape.count
