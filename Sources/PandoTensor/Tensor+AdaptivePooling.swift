@@ -101,15 +101,19 @@ struct AdaptiveMaximum: Operation {
                     for window in 0..<windows {
                         let reach = adaptiveReach(window, of: windows, over: size)
                         let start = (row * windows + window) * width
+                        let first = (row * size + reach.lowerBound) * width
                         for column in 0..<width {
-                            var best = source[(row * size + reach.lowerBound) * width + column]
-                            var position = reach.lowerBound
-                            for pixel in reach.dropFirst() {
-                                let value = source[(row * size + pixel) * width + column]
-                                if value > best || (value.isNaN && !best.isNaN) { (best, position) = (value, pixel) }
+                            target[start + column] = source[first + column]
+                            found[start + column] = Int32(reach.lowerBound)
+                        }
+                        for pixel in reach.dropFirst() {
+                            let next = (row * size + pixel) * width
+                            for column in 0..<width {
+                                let (value, best) = (source[next + column], target[start + column])
+                                let wins = value > best || (value.isNaN && !best.isNaN)
+                                target[start + column] = wins ? value : best
+                                found[start + column] = wins ? Int32(pixel) : found[start + column]
                             }
-                            target[start + column] = best
-                            found[start + column] = Int32(position)
                         }
                     }
                 }

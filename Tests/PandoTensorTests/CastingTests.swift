@@ -24,6 +24,14 @@ import Testing
         #expect(Tensor([value]).cast(to: .bfloat16).scalars(as: BFloat16.self)[0].bitPattern == expected)
     }
 
+    /// Long tensors are rounded many elements at a time, the rest one by one.
+    @Test func manyElementsRoundAsEachDoesAlone() {
+        let values = stride(from: UInt32(0), to: UInt32.max - 1_000_003, by: 1_000_003).map(Float.init(bitPattern:))
+        #expect(values.contains(where: \.isNaN) && values.count % 16 != 0)
+        let rounded = Tensor(values).cast(to: .bfloat16).scalars(as: BFloat16.self)
+        #expect(rounded.map(\.bitPattern) == values.map { BFloat16($0).bitPattern })
+    }
+
     /// The payload alone in the lower half would leave infinity when cut off.
     @Test(arguments: [0x7F80_0001, 0x7FC0_0000, 0xFF80_FFFF, 0x7FFF_FFFF] as [UInt32])
     func noNumberStaysNoNumber(bits: UInt32) {
