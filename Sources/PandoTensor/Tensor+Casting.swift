@@ -16,7 +16,6 @@ struct Cast: Operation {
     func forward(_ inputs: [Tensor]) -> Tensor {
         // In a program every value is a floating-point number, whatever it was in the function.
         switch inputs[0].elementType {
-        case .float32 where to == .bfloat16: rounded(inputs[0])
         case .float32: convert(inputs[0]) { (value: Float) in value }
         case .bfloat16: convert(inputs[0]) { (value: BFloat16) in Float(value) }
         case .float16: convert(inputs[0]) { (value: Float16) in Float(value) }
@@ -31,24 +30,6 @@ struct Cast: Operation {
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [gradient.cast(to: from)] }
 
     func keeps(_ wanted: [Bool]) -> Kept { .nothing }
-
-    /// `float32` to `bfloat16`, as `BFloat16.init(_: Float)` rounds, sixteen elements at a time.
-    private func rounded(_ input: Tensor) -> Tensor {
-        input.withScalars(as: Float.self) { source in
-            Tensor(unsafeUninitialized: input.shape, of: BFloat16.self) { target in
-                guard let from = UnsafeRawPointer(source.baseAddress), let to = target.baseAddress else { return }
-                let whole = target.count / 16 * 16
-                for first in stride(from: 0, to: whole, by: 16) {
-                    let bits = (from + 4 * first).loadUnaligned(as: SIMD16<UInt32>.self)
-                    var halves = (bits &+ 0x7FFF &+ ((bits &>> 16) & 1)) &>> 16
-                    halves.replace(with: (bits &>> 16) | 0x40, where: (bits & 0x7FFF_FFFF) .> 0x7F80_0000)
-                    UnsafeMutableRawPointer(to + first).storeBytes(
-                        of: SIMD16<UInt16>(truncatingIfNeeded: halves), as: SIMD16<UInt16>.self)
-                }
-                for index in whole..<target.count { target[index] = BFloat16(source[index]) }
-            }
-        }
-    }
 
     @inline(__always)
     private func convert<Source: TensorScalar>(_ input: Tensor, _ read: (Source) -> Float) -> Tensor {
