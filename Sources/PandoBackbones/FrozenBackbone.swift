@@ -17,23 +17,72 @@ public final class FrozenBackbone: Sendable {
 
     private let programs: ProgramCache
 
+    /// Which layers compute in 8-bit integers, if any do.
+    public var quantization: Quantization? { programs.quantization }
+
     /// - Precondition: `names` are taps of `backbone`; `precision` is `.float32` or `.bfloat16`.
-    public init(
+    public convenience init(
         _ backbone: any ImageBackbone, precision: ElementType = .float32, reading names: Set<Tap.Name> = [],
         poolingTaps: Bool = false
+    ) {
+        self.init(backbone, precision, nil, names, poolingTaps)
+    }
+
+    /// The backbone with layers in 8-bit integers, calibrated on `pictures` or, later, as it was calibrated then.
+    ///
+    /// - Parameters:
+    ///   - calibration: made before for the same backbone; `nil` to make it now.
+    ///   - pictures: preprocessed; some dozens show which values occur.
+    ///   - maximumLoss: see `Quantization.calibrated(on:by:maximumLoss:_:)`.
+    /// - Throws: `QuantizationError`: there are no pictures, or the calibration is another backbone's.
+    /// - Precondition: `names` are taps of `backbone`.
+    public convenience init(
+        _ backbone: any ImageBackbone, quantizedBy calibration: Quantization? = nil, calibratingOn pictures: Tensor,
+        maximumLoss: Float = 0.01, reading names: Set<Tap.Name> = [], poolingTaps: Bool = false
+    ) throws(QuantizationError) {
+        let function = Self.function(backbone, Self.taps(names, of: backbone), poolingTaps)
+        let quantization: Quantization
+        if let calibration {
+            try calibration.check(inputs: [Program.Input(shape: pictures.shape, type: .float32)], function)
+            quantization = calibration
+        } else {
+            let batches = stride(from: 0, to: pictures.shape[0], by: 8).map {
+                [pictures.slice($0..<min($0 + 8, pictures.shape[0]))]
+            }
+            quantization = try Quantization.calibrated(on: batches, maximumLoss: maximumLoss, function)
+        }
+        self.init(
+            backbone, Processor.hasNativeBFloat16 ? .bfloat16 : .float32, quantization, names, poolingTaps)
+    }
+
+    private init(
+        _ backbone: any ImageBackbone, _ precision: ElementType, _ quantization: Quantization?,
+        _ names: Set<Tap.Name>, _ poolingTaps: Bool
     ) {
         self.backbone = backbone
         self.precision = precision
         poolsTaps = poolingTaps
-        readTaps = backbone.taps.map(\.name).filter(names.contains)
+        readTaps = Self.taps(names, of: backbone)
+        programs = ProgramCache(
+            precision: precision, quantization: quantization, Self.function(backbone, readTaps, poolingTaps))
+    }
+
+    private static func taps(_ names: Set<Tap.Name>, of backbone: any ImageBackbone) -> [Tap.Name] {
+        let taps = backbone.taps.map(\.name).filter(names.contains)
         require(
-            readTaps.count == names.count,
-            "FrozenBackbone: no taps \(names.subtracting(readTaps).sorted()) in \(backbone.taps.map(\.name))")
-        let read = readTaps
-        programs = ProgramCache(precision: precision) { inputs in
+            taps.count == names.count,
+            "FrozenBackbone: no taps \(names.subtracting(taps).sorted()) in \(backbone.taps.map(\.name))")
+        return taps
+    }
+
+    /// Pooled features and taps as a function of pictures.
+    private static func function(_ backbone: any ImageBackbone, _ read: [Tap.Name], _ poolsTaps: Bool)
+        -> @Sendable ([Tensor]) -> [Tensor]
+    {
+        { inputs in
             let features = backbone.features(of: inputs[0], reading: Set(read))
             let taps = read.map { features.taps[$0]! }
-            return [features.pooled] + (poolingTaps ? taps.map { $0.mean(along: Array(1..<$0.rank - 1)) } : taps)
+            return [features.pooled] + (poolsTaps ? taps.map { $0.mean(along: Array(1..<$0.rank - 1)) } : taps)
         }
     }
 

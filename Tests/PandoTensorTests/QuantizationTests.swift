@@ -153,6 +153,41 @@ import Testing
         }
     }
 
+    /// Projections that attention reads where they stand, norms, sums across reshapes, a mask as an input of its own.
+    @Test(arguments: [1, 3])
+    func aTransformerStaysCloseToItsSimulation(threads: Int) throws {
+        @Sendable func function(_ values: [Tensor]) -> [Tensor] {
+            let middle = TransformerProgramTests.encoderLayer(values[0], mask: values[1])
+            return [TransformerProgramTests.encoderLayer(middle, mask: values[1]).mean(along: [1])]
+        }
+        let batches = (0..<3).map { phase in
+            [irregular([3, 10, 24], phase: Float(phase)), irregular([3, 1, 1, 10], phase: Float(phase) + 7)]
+        }
+        let quantization = try Quantization.calibrated(on: batches, function)
+        // Queries, keys and values are one product.
+        #expect(quantization.layers.count == 8 && quantization.keptLayers.isEmpty)
+        let inputs = batches[0].map { Program.Input(shape: $0.shape, type: .float32) }
+        let program = try Program(
+            inputs: inputs, precision: .float32, quantization: quantization, threads: threads, function)
+        for batch in batches {
+            let exact = function(batch)[0]
+            let simulated = Processor.hasNativeInt8 ? try quantization.simulated(on: batch, function)[0] : exact
+            #expect(difference(program(batch)[0], simulated) < 0.01)
+            #expect(difference(program(batch)[0], exact) < 0.1)
+        }
+        let cache = ProgramCache(precision: .float32, quantization: quantization, function)
+        #expect(cache(batches[0])[0].scalars() == program(batches[0])[0].scalars())
+    }
+
+    @Test func withoutAMethodTheBetterOneIsTaken() throws {
+        let batches = batches([2, 32, 32, 3])
+        let losses = try [Quantization.Method.minMax, .meanSquaredError].map {
+            try Quantization.calibrated(on: batches, by: $0, maximumLoss: 1, ProgramTests.network)
+        }
+        let chosen = try Quantization.calibrated(on: batches, maximumLoss: 1, ProgramTests.network)
+        #expect(chosen == losses.min { $0.loss < $1.loss })
+    }
+
     @Test func runsAndThreadsGiveTheSameBits() throws {
         let input = irregular([1, 32, 32, 3])
         let quantization = try Quantization.calibrated(on: [input], ProgramTests.network)
@@ -250,6 +285,7 @@ import Testing
     @Test func aStoredRangeMustBeARange() throws {
         let quantization = try Quantization.calibrated(on: batches([4, 20]), Self.perceptron)
         let broken = Quantization(
+            method: .minMax,
             layers: quantization.layers.map {
                 Quantization.Layer(name: $0.name, range: ActivationRange(lower: 2, upper: 1))
             }, loss: 0, fingerprint: quantization.fingerprint)
@@ -258,6 +294,7 @@ import Testing
         }
         for factors in [[Float](repeating: 1, count: 19), [Float](repeating: 0, count: 20)] {
             let broken = Quantization(
+                method: .minMax,
                 layers: quantization.layers.map {
                     Quantization.Layer(name: $0.name, range: $0.range, factors: factors)
                 }, loss: 0, fingerprint: quantization.fingerprint)

@@ -10,8 +10,8 @@ import Synchronization
 public final class Program: Sendable {
     public let inputs: [Input]
     public let outputShapes: [[Int]]
-    /// What the function computes in, but for quantized layers: as asked, or `float32` on a processor that does not compute in `bfloat16`.
-    /// Results are `float32` always.
+    /// What the function computes in, but for quantized layers: as asked, or `float32` on a processor that does not
+    /// compute in `bfloat16`. Results are `float32` always.
     public let precision: ElementType
     /// Whether layers are computed in 8-bit integers.
     public let isQuantized: Bool
@@ -57,13 +57,29 @@ public final class Program: Sendable {
     ///   - precision: of everything else, `.float32` or `.bfloat16`; by default what the processor computes in fastest.
     ///   - quantization: calibrated for this function; the input shape may be another.
     ///   - weights: packed weights to share with programs of the same function for other shapes.
-    /// - Throws: `otherFunction` if the quantization was calibrated for another function, `invalidRange`.
+    /// - Throws: `otherFunction` if the quantization was calibrated for another function, `invalidRange` and
+    ///   `invalidFactors` if it was stored badly.
     public convenience init(
         inputShape shape: [Int], precision: ElementType = Processor.hasNativeBFloat16 ? .bfloat16 : .float32,
         quantization: Quantization, threads: Int = 1, sharing weights: PackedWeights = PackedWeights(),
         _ function: (Tensor) -> [Tensor]
     ) throws(QuantizationError) {
-        let graph = Graph(tracing: shape, function)
+        try self.init(
+            inputs: [Input(shape: shape, type: .float32)], precision: precision, quantization: quantization,
+            threads: threads, sharing: weights
+        ) { function($0[0]) }
+    }
+
+    /// Traces a function of several inputs once and compiles what it does, with layers computed in 8-bit integers as
+    /// `quantization` says.
+    ///
+    /// As for one input.
+    public convenience init(
+        inputs: [Input], precision: ElementType = Processor.hasNativeBFloat16 ? .bfloat16 : .float32,
+        quantization: Quantization, threads: Int = 1, sharing weights: PackedWeights = PackedWeights(),
+        _ function: ([Tensor]) -> [Tensor]
+    ) throws(QuantizationError) {
+        let graph = Graph(tracing: inputs, function)
         try quantization.check(against: graph)
         self.init(graph, precision, Processor.hasNativeInt8 ? quantization : nil, threads, weights)
     }

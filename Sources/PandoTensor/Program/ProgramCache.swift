@@ -7,6 +7,8 @@ import Synchronization
 /// may call at once.
 public final class ProgramCache: Sendable {
     public let precision: ElementType
+    /// Which layers of all programs compute in 8-bit integers, if any do.
+    public let quantization: Quantization?
     /// Bytes that the values of all programs kept may take; the newest program stays in any case.
     public let byteLimit: Int
     private let function: @Sendable ([Tensor]) -> [Tensor]
@@ -23,11 +25,15 @@ public final class ProgramCache: Sendable {
         var uses = 0
     }
 
-    /// - Parameter function: the same for every shape but for the shapes: its weights are packed once.
+    /// - Parameters:
+    ///   - quantization: calibrated for the function; what was stored is first held against it by `check(inputs:_:)`.
+    ///   - function: the same for every shape but for the shapes: its weights are packed once.
     public init(
-        precision: ElementType = .float32, byteLimit: Int = 512 << 20, _ function: @escaping @Sendable ([Tensor]) -> [Tensor]
+        precision: ElementType = .float32, quantization: Quantization? = nil, byteLimit: Int = 512 << 20,
+        _ function: @escaping @Sendable ([Tensor]) -> [Tensor]
     ) {
         self.precision = precision
+        self.quantization = quantization
         self.byteLimit = byteLimit
         self.function = function
     }
@@ -60,14 +66,24 @@ public final class ProgramCache: Sendable {
         let key = Key(inputs: inputs, threads: threads)
         if let known = state.withLock({ $0.use(key) }) { return known }
         // Compiled outside the lock: two threads may do the same work once, none waits for the other.
-        let made = Program(
-            inputs: inputs, precision: precision, threads: threads, sharing: weights, function)
+        let made = makeProgram(for: inputs, threads: threads)
         return state.withLock { state in
             if let first = state.use(key) { return first }
             state.programs[key] = (made, state.uses)
             state.forget(beyond: byteLimit, except: key)
             return made
         }
+    }
+
+    private func makeProgram(for inputs: [Program.Input], threads: Int) -> Program {
+        guard let quantization else {
+            return Program(inputs: inputs, precision: precision, threads: threads, sharing: weights, function)
+        }
+        do {
+            return try Program(
+                inputs: inputs, precision: precision, quantization: quantization, threads: threads, sharing: weights,
+                function)
+        } catch { stop("\(error)") }
     }
 
     /// The programs that are kept now.

@@ -1,6 +1,6 @@
 /// One calibration under way.
 struct Calibration {
-    typealias Example = (graph: Graph, input: Tensor)
+    typealias Example = (graph: Graph, inputs: [Tensor])
 
     /// Each batch with the graph of its shape.
     private let batches: [Example]
@@ -9,6 +9,10 @@ struct Calibration {
     let quantizableLayers: [QuantizableLayer]
     private(set) var layers: [Quantization.Layer] = []
     private var decodedWeights: [Tensor] = []
+    /// For each layer the first one that reads the same values.
+    private var firstReaders: [Int] = []
+    private var factors: [[Float]?] = []
+    private var histograms: [ActivationHistogram] = []
     /// The function's results without quantization.
     private var outputs: [[Tensor]] = []
 
@@ -22,48 +26,69 @@ struct Calibration {
     private func run(_ example: Example, _ visit: (Int, [Tensor]) -> Tensor?) -> [Tensor] {
         let layers = example.graph.quantizableLayers
         let positions = Dictionary(uniqueKeysWithValues: layers.indices.map { (layers[$0].node, $0) })
-        return example.graph.evaluated(example.input) { node, inputs in positions[node].flatMap { visit($0, inputs) } }
+        return example.graph.evaluated(example.inputs) { node, inputs in positions[node].flatMap { visit($0, inputs) } }
     }
 
     // MARK: - Ranges
 
-    /// Finds the range of each layer's input.
-    mutating func findRanges(by method: Quantization.Method) throws(QuantizationError) {
+    /// Sees what values each layer reads: first between which limits, then which how often.
+    mutating func see() throws(QuantizationError) {
         // Layers that read the same value share what is found of it, under the first one's position.
-        let firstReaders = quantizableLayers.map { layer in
-            quantizableLayers.firstIndex { $0.source == layer.source }!
+        firstReaders = quantizableLayers.map { layer in
+            quantizableLayers.firstIndex {
+                $0.source == layer.source && $0.weight.shape[1] == layer.weight.shape[1]
+                    && ($0.convolution == nil) == (layer.convolution == nil)
+            }!
         }
-        let balanced = balancedLayers
         var limits = [ChannelLimits](repeating: ChannelLimits(), count: quantizableLayers.count)
         outputs = batches.map { batch in
             run(batch) { position, inputs in
-                if firstReaders[position] == position {
-                    limits[position].widen(by: inputs[0].cast(to: .float32))
-                }
+                if firstReaders[position] == position { limits[position].widen(by: inputs[0].cast(to: .float32)) }
                 return nil
             }
         }
         for (position, limits) in limits.enumerated() where limits.hasNonFinite {
             throw .nonFiniteInput(layer: position, name: quantizableLayers[position].name)
         }
-        var factors = [[Float]?](repeating: nil, count: limits.count)
-        for position in limits.indices where firstReaders[position] == position && balanced.contains(position) {
+        factors = [[Float]?](repeating: nil, count: limits.count)
+        for position in balancedLayers where firstReaders[position] == position {
             let readers = limits.indices.filter { firstReaders[$0] == position }.map { quantizableLayers[$0].weight }
             factors[position] = limits[position].factors(for: readers)
         }
-        var histograms = limits.indices.map { ActivationHistogram(limits[$0].range(dividedBy: factors[$0])) }
-        if method != .minMax {
-            for batch in batches {
-                _ = run(batch) { position, inputs in
-                    if firstReaders[position] == position {
-                        let values = inputs[0].cast(to: .float32)
-                        histograms[position].count(factors[position].map { values / Tensor($0) } ?? values)
-                    }
-                    return nil
+        histograms = limits.indices.map { ActivationHistogram(limits[$0].range(dividedBy: factors[$0])) }
+    }
+
+    private mutating func countValues() {
+        for batch in batches {
+            var histograms = self.histograms
+            _ = run(batch) { position, inputs in
+                if firstReaders[position] == position {
+                    let values = inputs[0].cast(to: .float32)
+                    histograms[position].count(factors[position].map { values / Tensor($0) } ?? values)
                 }
+                return nil
             }
+            self.histograms = histograms
         }
-        layers = quantizableLayers.enumerated().map { position, layer in
+    }
+
+    /// Takes the ranges of the method of `methods` that loses least.
+    mutating func chooseRanges(by methods: [Quantization.Method]) -> Quantization.Method {
+        if methods != [.minMax] { countValues() }
+        var best: (method: Quantization.Method, layers: [Quantization.Layer], loss: Float)?
+        for method in methods {
+            layers = layers(by: method)
+            decodedWeights = zip(quantizableLayers, layers).map { $0.decodedWeights($1) }
+            let loss = methods.count == 1 ? 0 : loss(keeping: [])
+            if best.map({ loss < $0.loss }) ?? true { best = (method, layers, loss) }
+        }
+        guard let best else { stop("quantization: no method to choose ranges by") }
+        layers = best.layers
+        return best.method
+    }
+
+    private func layers(by method: Quantization.Method) -> [Quantization.Layer] {
+        quantizableLayers.enumerated().map { position, layer in
             let histogram = histograms[firstReaders[position]]
             let range: ActivationRange
             switch method {
@@ -74,7 +99,6 @@ struct Calibration {
             }
             return Quantization.Layer(name: layer.name, range: range, factors: factors[firstReaders[position]])
         }
-        decodedWeights = zip(quantizableLayers, layers).map { $0.decodedWeights($1) }
     }
 
     /// Linear maps whose input is encoded by a step of its own, where a scale for each channel costs nothing.

@@ -47,13 +47,13 @@ extension Graph {
         }
     }
 
-    /// The outputs for `input`, computed node by node as outside a program. `replacing` may give another result for a
+    /// The outputs for `inputs`, computed node by node as outside a program. `replacing` may give another result for a
     /// node, from its index and inputs.
-    func evaluated(_ input: Tensor, replacing: (Int, [Tensor]) -> Tensor?) -> [Tensor] {
+    func evaluated(_ inputs: [Tensor], replacing: (Int, [Tensor]) -> Tensor?) -> [Tensor] {
         var values = [Tensor?](repeating: nil, count: nodes.count)
         var readers = consumers.map(\.count)
         for output in outputs { readers[output] += 1 }
-        values[0] = input
+        for (position, input) in inputs.enumerated() { values[position] = input }
         for (index, node) in nodes.enumerated() {
             guard let operation = node.operation else { continue }
             let inputs = node.operands.map { operand -> Tensor in

@@ -42,6 +42,8 @@ public struct Quantization: Sendable, Hashable, Codable {
         var range: ActivationRange { ActivationRange(lower: lower, upper: upper) }
     }
 
+    /// How the ranges were chosen.
+    public let method: Method
     /// In the order in which the function computes them.
     public private(set) var layers: [Layer]
     /// One minus the mean cosine between the function's results with and without quantization, on the calibration data.
@@ -49,7 +51,8 @@ public struct Quantization: Sendable, Hashable, Codable {
     /// Tells the function's layers and weights from others.
     public let fingerprint: String
 
-    init(layers: [Layer], loss: Float, fingerprint: String) {
+    init(method: Method, layers: [Layer], loss: Float, fingerprint: String) {
+        self.method = method
         self.layers = layers
         self.loss = loss
         self.fingerprint = fingerprint
@@ -66,6 +69,13 @@ public struct Quantization: Sendable, Hashable, Codable {
             copy.layers[position].isKept = true
         }
         return copy
+    }
+
+    /// Whether programs of `function` can be quantized as this says.
+    ///
+    /// - Throws: `otherFunction`, `invalidRange` or `invalidFactors`, where they cannot.
+    public func check(inputs: [Program.Input], _ function: ([Tensor]) -> [Tensor]) throws(QuantizationError) {
+        try check(against: Graph(tracing: inputs, function))
     }
 
     /// - Throws: `otherFunction`, `invalidRange` or `invalidFactors`, where this cannot be used for `graph`.
