@@ -61,10 +61,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict, linkerSettings: runPath),
+        .target(name: "CPeak", path: "Benchmarks/CPeak"),
         .executableTarget(
             name: "PandoBenchmarks",
             dependencies: [
-                "PandoBackbones", "PandoData", "PandoNN", "PandoTensor",
+                "CPeak", "PandoBackbones", "PandoData", "PandoNN", "PandoTensor",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/PandoBenchmarks", swiftSettings: strict, linkerSettings: runPath),

@@ -1,19 +1,15 @@
-"""What the peers share: the clock, the cores, the networks."""
+"""What the peers share: the clock, the cores, the memory, and how the fastest of several ways is found."""
 
-import functools
+import ctypes
+import gc
 import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import nn
-
-WEIGHTS = Path(__file__).parents[1] / ".prefix" / "weights"
-BATCHES = (1, 32)
 PRECISIONS = ("f32", "bf16")
 
 
@@ -29,21 +25,17 @@ class Work:
 class Settings:
     images: Path
     sample: int
-    quick: bool
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """Units a second: the median over repeats, and half of the way from the slowest to the fastest over the median."""
+class Way:
+    """One of the ways in which a peer can do a work, ready to run: each run does `count` units."""
 
-    rate: float
-    spread: float
     how: str
-
-    @staticmethod
-    def of(rates: list[float], how: str) -> "Measurement":
-        median = statistics.median(rates)
-        return Measurement(median, (max(rates) - min(rates)) / 2 / median, how)
+    count: int
+    run: Callable[[], object]
+    # Runs after which everything that it needs is there.
+    warm_up: int = 1
 
 
 def cores() -> int:
@@ -56,59 +48,71 @@ def cores() -> int:
     return allowed if quota == "max" else max(1, min(allowed, math.ceil(int(quota) / int(period))))
 
 
-def measured(run: Callable[[], object], count: int, how: str, settings: Settings, total: float = 3.0) -> Measurement:
-    """`count` units a run; each measurement long enough for the clock. Three repeats will do where runs are slow."""
-    total, warm_up, repeats = (total / 4, 0.2, 3) if settings.quick else (total, 0.7, 5)
-    begin, runs = time.perf_counter(), 0
-    while runs < 1 or time.perf_counter() - begin < warm_up:
+def seconds_of(run: Callable[[], object], times: int = 1) -> float:
+    begin = time.perf_counter()
+    for _ in range(times):
         run()
-        runs += 1
-    each = (time.perf_counter() - begin) / runs
-    inner = max(1, round(total / repeats / each))
-    times: list[float] = []
-    while len(times) < repeats and not (len(times) >= 3 and sum(times) * inner > total):
-        begin = time.perf_counter()
-        for _ in range(inner):
-            run()
-        times.append((time.perf_counter() - begin) / inner)
-    return Measurement.of([count / seconds for seconds in times], how)
+    return (time.perf_counter() - begin) / times
 
 
-class Pooled(nn.Module):
-    """A network's features, averaged over height and width."""
+class Contest:
+    """One work: each way is tried, and the fastest goes on to be measured round by round."""
 
-    def __init__(self, features: nn.Module):
-        super().__init__()
-        self.features = features
+    def __init__(self, ways: Iterable[Callable[[], Way]], seconds: float):
+        self.best: Way | None = None
+        self.each = math.inf
+        self.memory: tuple[int, str] | None = None
+        for prepare in ways:
+            meter = MemoryMeter()
+            way = prepare()
+            each = self.tried(way, seconds)
+            peak = meter.peak()
+            if self.memory is None or peak < self.memory[0]:
+                self.memory = (peak, way.how)
+            if each / way.count < self.each:
+                self.best, self.each = way, each / way.count
+            del way
 
-    def forward(self, images):
-        return self.features(images).mean((2, 3))
+    @staticmethod
+    def tried(way: Way, seconds: float) -> float:
+        """Seconds a run, warmed up. What takes long is not run more often than it must: its first run is as good."""
+        first = min(seconds_of(way.run) for _ in range(way.warm_up))
+        if first > 6 * seconds:
+            return first
+        runs = max(1, round(seconds / 2 / first))
+        seconds_of(way.run, runs)
+        return seconds_of(way.run, runs)
+
+    def round(self, seconds: float) -> list[float]:
+        """Units a second, each figure over long enough for the clock; at least one."""
+        run, count = self.best.run, self.best.count
+        each = self.each * count
+        if each < seconds / 4:
+            run()  # what others did meanwhile is forgotten
+        repeats = 3 if 3 * each <= seconds else max(1, int(seconds / each))
+        inner = max(1, round(seconds / repeats / each))
+        return [count / seconds_of(run, inner) for _ in range(repeats)]
 
 
-def mobilenet_v2() -> nn.Module:
-    from torchvision.models import mobilenet_v2
+class MemoryMeter:
+    """The peak of the anonymous memory resident from now on, above what is now: code that is read in does not count."""
 
-    network = mobilenet_v2()
-    network.load_state_dict(torch.load(WEIGHTS / "mobilenet_v2.pth", weights_only=True))
-    return Pooled(network.features).eval()
+    def __init__(self):
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+        self.start = self.fields()["RssAnon"]
 
+    def peak(self) -> int:
+        fields = self.fields()
+        return fields["VmHWM"] - fields["RssFile"] - fields["RssShmem"] - self.start
 
-def efficientnet_lite0() -> nn.Module:
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(WEIGHTS / "efficientnet_lite0.pth", weights_only=True))
-    network.forward = network.extract_features
-    return Pooled(network).eval()
-
-
-NETWORKS = {"mobilenet_v2": mobilenet_v2, "efficientnet_lite0": efficientnet_lite0}
-FORWARD = [
-    Work(f"forward {name}", precision, batch, "images/s")
-    for name in NETWORKS for batch in BATCHES for precision in PRECISIONS
-]  # fmt: skip
+    @staticmethod
+    def fields() -> dict[str, int]:
+        rows = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
+        return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if row[-1] == "kB"}
 
 
-@functools.cache
-def network_of(work: Work) -> nn.Module:
-    return NETWORKS[work.name.split()[1]]()
+def spread(values: list[float]) -> float:
+    """Half of the way from the slowest to the fastest over the median."""
+    return (max(values) - min(values)) / 2 / statistics.median(values)

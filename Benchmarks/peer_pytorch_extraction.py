@@ -1,6 +1,6 @@
 """PyTorch's usual way from files to features: a DataLoader with two workers, Pillow, MobileNetV2."""
 
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -8,9 +8,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional
 
-from peer_measuring import Measurement, Settings, Work, cores, mobilenet_v2
+from peer_measuring import Settings, Way, Work, cores
+from peer_networks import network_named
 
-BATCH, SIZE, WORKERS, PASSES = 32, 224, 2, 3
+BATCH, SIZE, WORKERS = 32, 224, 2
 NAME, VERSION, WORKS = "PyTorch", torch.__version__, [Work("extraction mobilenet_v2", "f32", BATCH, "images/s")]
 
 
@@ -42,18 +43,19 @@ def chosen(images: Path, sample: int) -> list[Path]:
     return [paths[index * len(paths) // count] for index in range(count)]
 
 
-def measure(_work: Work, settings: Settings) -> Measurement:
+def ways(_work: Work, settings: Settings):
+    return [partial(way, settings)]
+
+
+def way(settings: Settings) -> Way:
     Image.MAX_IMAGE_PIXELS = None  # some drawings are very large
     torch.set_num_threads(cores())
     paths = chosen(settings.images, settings.sample)
-    network = mobilenet_v2().to(memory_format=torch.channels_last)
-    rates = [len(paths) / one_pass(network, paths) for _ in range(1 if settings.quick else PASSES)]
-    return Measurement.of(rates, f"DataLoader with {WORKERS} workers, Pillow, {len(paths)} files")
+    network = network_named("mobilenet_v2").to(memory_format=torch.channels_last)
 
+    def run():
+        with torch.inference_mode():
+            for batch in DataLoader(Files(paths), BATCH, num_workers=WORKERS):
+                network(batch.to(memory_format=torch.channels_last))
 
-def one_pass(network, paths: list[Path]) -> float:
-    begin = time.perf_counter()
-    with torch.inference_mode():
-        for batch in DataLoader(Files(paths), BATCH, num_workers=WORKERS):
-            network(batch.to(memory_format=torch.channels_last))
-    return time.perf_counter() - begin
+    return Way(f"DataLoader with {WORKERS} workers, Pillow, {len(paths)} files", len(paths), run)

@@ -1,17 +1,34 @@
-"""PyTorch, eager: channels last, and autocast to bf16."""
+"""PyTorch, eager: in float32; in bf16 under autocast, or with the network itself in bf16. Pictures channels last."""
+
+import copy
+from functools import partial
 
 import torch
 
-from peer_measuring import FORWARD, Measurement, Settings, Work, cores, measured, network_of
+from peer_measuring import Settings, Way, Work, cores
+from peer_networks import FORWARD, inputs, is_convolutional, name_of, network_named
 
 NAME, VERSION, WORKS = "PyTorch", torch.__version__, FORWARD
 
 
-def measure(work: Work, settings: Settings) -> Measurement:
+def ways(work: Work, _settings: Settings):
     torch.set_num_threads(cores())
-    network = network_of(work).to(memory_format=torch.channels_last)
-    images = torch.randn(work.batch, 3, 224, 224).to(memory_format=torch.channels_last)
     reduced = work.precision == "bf16"
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=reduced):
-        how = "channels_last" + (", autocast" if reduced else "")
-        return measured(lambda: network(images), work.batch, how, settings)
+    return [partial(way, work, kind) for kind in (("autocast", "bf16 network") if reduced else ("eager",))]
+
+
+def way(work: Work, kind: str) -> Way:
+    name = name_of(work)
+    network, examples = network_named(name), inputs(name, work.batch)
+    if is_convolutional(name):
+        network, examples = (value.to(memory_format=torch.channels_last) for value in (network, examples))
+    if kind == "bf16 network":
+        network = copy.deepcopy(network).to(torch.bfloat16)
+        if examples.is_floating_point():
+            examples = examples.to(torch.bfloat16)
+
+    def run():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
+            return network(examples)
+
+    return Way(kind + (", channels last" if is_convolutional(name) else ""), work.batch, run)

@@ -1,31 +1,60 @@
-"""PyTorch training a linear head on features in memory; AdamW plain or fused, whichever is faster here."""
+"""PyTorch's steps of small networks on features in memory: on one thread or all, AdamW plain or fused."""
+
+from functools import partial
 
 import torch
 from torch import nn
 
-from peer_measuring import Measurement, Settings, Work, cores, measured
+from peer_measuring import Settings, Way, Work, cores
 
 ROWS, FEATURES, LABELS, BATCH = 5_685, 1_280, 92, 64
-NAME, VERSION, WORKS = "PyTorch", torch.__version__, [Work("head training", "f32", BATCH, "steps/s")]
+WIDTH, CLASSES = 256, 10
+NAME, VERSION = "PyTorch", torch.__version__
+WORKS = [Work("head training", "f32", BATCH, "steps/s"), Work("training mlp", "f32", BATCH, "steps/s")]
 
 
-def measure(_work: Work, settings: Settings) -> Measurement:
-    torch.set_num_threads(cores())
-    return max((training(fused, settings) for fused in (False, True)), key=lambda way: way.rate)
+def ways(work: Work, _settings: Settings):
+    way = head if work.name == "head training" else perceptron
+    return [partial(way, threads, fused) for threads in sorted({1, cores()}) for fused in (False, True)]
 
 
-def training(fused: bool, settings: Settings) -> Measurement:
+def described(threads: int, fused: bool) -> str:
+    return f"{threads} {'thread' if threads == 1 else 'threads'}, AdamW {'fused' if fused else 'plain'}"
+
+
+def head(threads: int, fused: bool) -> Way:
+    """A linear head: the batch taken from features in memory, binary cross entropy."""
     torch.manual_seed(0)
     features = torch.randn(ROWS, FEATURES)
     labels = (torch.rand(ROWS, LABELS) < 0.05).float()
-    head = nn.Linear(FEATURES, LABELS)
-    optimizer = torch.optim.AdamW(head.parameters(), 1e-3, fused=fused)
+    network = nn.Linear(FEATURES, LABELS)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, fused=fused)
     loss = nn.BCEWithLogitsLoss()
 
     def step():
+        torch.set_num_threads(threads)
         chosen = torch.randint(ROWS, (BATCH,))
         optimizer.zero_grad()
-        loss(head(features[chosen]), labels[chosen]).backward()
+        loss(network(features[chosen]), labels[chosen]).backward()
         optimizer.step()
 
-    return measured(step, 1, f"eager, AdamW {'fused' if fused else 'plain'}", settings)
+    return Way(described(threads, fused), 1, step)
+
+
+def perceptron(threads: int, fused: bool) -> Way:
+    """Three layers on one batch, cross entropy."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, CLASSES)
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, fused=fused)
+    loss = nn.CrossEntropyLoss()
+    examples, classes = torch.randn(BATCH, WIDTH), torch.randint(CLASSES, (BATCH,))
+
+    def step():
+        torch.set_num_threads(threads)
+        optimizer.zero_grad()
+        loss(network(examples), classes).backward()
+        optimizer.step()
+
+    return Way(described(threads, fused), 1, step)

@@ -1,5 +1,7 @@
-/// Brings Pando and its peers together: one after the other does the same work, so that whatever else happens on the
-/// machine meets all alike.
+import Foundation
+
+/// Brings Pando and its peers together: one after the other does the same work, round by round, so that whatever else
+/// happens on the machine meets all alike.
 struct Meeting {
     let stopwatch: Stopwatch
     /// Nil if Pando is alone.
@@ -9,49 +11,101 @@ struct Meeting {
     private(set) var failures: [String] = []
     private var gone: Set<String> = []
 
+    /// Seconds between two turns, in which threads that still look for work fall asleep.
+    private static let pause = 0.1
+
     init(stopwatch: Stopwatch, options: Peer.Options?) {
         self.stopwatch = stopwatch
         self.options = options
     }
 
-    /// Pando, a peer, Pando, the next peer, Pando.
-    mutating func compare(_ work: Work) throws -> Comparison {
-        let (units, run) = try work.prepare()
-        var ours = Rates()
-        var rows: [PeerRow] = []
-        func ourTurn() throws {
-            tell("\(work.key.description): Pando")
-            ours.append(try stopwatch.rates(unitsPerRun: units, run))
-        }
-        try ourTurn()
-        if let options {
-            for name in work.peers where !gone.contains(name) {
-                tell("\(work.key.description): \(name)")
-                guard let row = try turn(of: name, at: work.key, options) else { continue }
-                rows.append(row)
-                try ourTurn()
+    /// Units a second of Pando and of all peers of these names that can do the work.
+    mutating func rates(_ key: Work.Key, _ ours: any Contestant, against names: [String]) throws -> (
+        ours: Figure, peers: [PeerFigure]
+    ) {
+        let guests = guests(key, names)
+        let rates = try rounds(key.description, [ours] + guests)
+        guard let own = rates[0] else { throw PeerError(peer: ours.name, reason: "no figure for \(key.description)") }
+        let peers = zip(guests, rates.dropFirst()).compactMap { guest, rates in
+            rates.map {
+                PeerFigure(
+                    peer: guest.row?.peer ?? guest.name, figure: Figure(medianOf: $0), version: guest.row?.version,
+                    how: guest.row?.how)
             }
         }
-        return Comparison(key: work.key, ours: ours, peers: rows)
+        return (Figure(medianOf: own), peers)
     }
 
-    /// What a peer measured; nil if it cannot, after which it is not asked again.
-    private mutating func turn(of name: String, at key: Work.Key, _ options: Peer.Options) throws -> PeerRow? {
-        do {
-            let peer = try present[name] ?? Peer(name, options: options)
-            present[name] = peer
-            return try peer.measure(key)
-        } catch let error as PeerError {
-            tell("no figures from \(error)")
-            failures.append(error.description)
-            gone.insert(name)
-            return nil
+    /// The peers of these names that are still there.
+    mutating func guests(_ key: Work.Key, _ names: [String]) -> [PeerRuns] {
+        guard let options else { return [] }
+        var guests: [PeerRuns] = []
+        for name in names where !gone.contains(name) {
+            do {
+                let peer = try present[name] ?? Peer(name, options: options)
+                present[name] = peer
+                guests.append(PeerRuns(peer, key))
+            } catch {
+                leave(name, because: error)
+            }
+        }
+        return guests
+    }
+
+    /// What each measures, in turns; nil for a peer that could not, after which it is not asked again.
+    ///
+    /// - Throws: errors of those who run in this process.
+    mutating func rounds(_ title: String, _ contestants: [any Contestant]) throws -> [[Double]?] {
+        var rates = [[Double]?](repeating: [], count: contestants.count)
+        var round = 0
+        let begin = Stopwatch.now
+        // Where one round takes long, its figures are steady enough for two to do.
+        while round < stopwatch.rounds && !(round >= 2 && Stopwatch.now - begin > 20) {
+            for (index, contestant) in contestants.enumerated() where rates[index] != nil {
+                if round == 0 { tell("\(title): \(contestant.name)") }
+                do {
+                    rates[index]? += try contestant.round(seconds: stopwatch.roundSeconds)
+                } catch let error as PeerError {
+                    leave(contestant.name, because: error)
+                    rates[index] = nil
+                }
+                Thread.sleep(forTimeInterval: Self.pause)
+            }
+            round += 1
+        }
+        return rates
+    }
+
+    mutating func leave(_ name: String, because error: any Error) {
+        tell("no figures from \(error)")
+        failures.append("\(error)")
+        gone.insert(name)
+        present[name] = nil
+    }
+
+    /// Lets the peers of these names go, or all.
+    mutating func dismiss(_ names: [String]? = nil) throws {
+        for name in names ?? Array(present.keys) {
+            try present[name]?.close()
+            present[name] = nil
         }
     }
+}
 
-    /// Lets the peers go.
-    mutating func close() throws {
-        for peer in present.values { try peer.close() }
-        present = [:]
+/// A peer at one work.
+final class PeerRuns: Contestant {
+    private let peer: Peer
+    private let key: Work.Key
+    /// What it said last.
+    private(set) var row: PeerRow?
+
+    var name: String { peer.name }
+
+    init(_ peer: Peer, _ key: Work.Key) { (self.peer, self.key) = (peer, key) }
+
+    func round(seconds: Double) throws -> [Double] {
+        let row = try peer.measure(key, seconds: seconds)
+        self.row = row
+        return row.rates
     }
 }

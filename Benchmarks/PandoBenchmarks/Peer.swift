@@ -15,18 +15,31 @@ struct PeerRow: Sendable, Codable {
     var batch: Int
     var unit: String
     var peer: String
-    /// Units a second.
-    var theirs: Double
-    /// As in `Rates`.
-    var spread: Double
     var version: String
     /// In which of its ways the peer was fastest.
     var how: String
+    /// Units a second.
+    var rates: [Double]
+    /// Bytes: the peak of anonymous memory that is resident while the work is made ready and run, above what was
+    /// resident before; the least of any way.
+    var memory: Int
+    var memory_how: String
 
     var key: Work.Key { .init(work: work, precision: precision, batch: batch, unit: unit) }
 }
 
-/// A process of `peers.py` that measures one peer at what it is asked for, and waits meanwhile.
+/// What a peer is asked for, a line.
+struct PeerRequest: Sendable, Codable {
+    var work: String
+    var precision: String
+    var batch: Int
+    var unit: String
+    var seconds: Double
+
+    var key: Work.Key { .init(work: work, precision: precision, batch: batch, unit: unit) }
+}
+
+/// A process that measures what it is asked for, and waits meanwhile: one of `peers.py`, or one of our own.
 final class Peer {
     let name: String
     private let process = Process()
@@ -36,24 +49,30 @@ final class Peer {
     private var unread = Data()
 
     /// Seconds until an answer is given up.
-    private static let patience = 180.0
+    private static let patience = 240.0
 
-    init(_ name: String, options: Options) throws {
+    /// One of those that `peers.py` serves.
+    convenience init(_ name: String, options: Options) throws {
+        try self.init(
+            name, program: URL(fileURLWithPath: options.python),
+            [options.peers, "--serve", name, "--images", options.imageList.path])
+    }
+
+    init(_ name: String, program: URL, _ arguments: [String]) throws {
         self.name = name
         trouble = FileManager.default.temporaryDirectory.appendingPathComponent("pando-\(name)-\(getpid()).log")
         guard FileManager.default.createFile(atPath: trouble.path, contents: nil) else {
             throw PeerError(peer: name, reason: "cannot write \(trouble.path)")
         }
-        process.executableURL = URL(fileURLWithPath: options.python)
-        process.arguments =
-            [options.peers, "--serve", name, "--images", options.imageList.path] + (options.quick ? ["--quick"] : [])
+        process.executableURL = program
+        process.arguments = arguments
         process.standardInput = requests
         process.standardOutput = answers
         process.standardError = try FileHandle(forWritingTo: trouble)
         do {
             try process.run()
         } catch {
-            throw PeerError(peer: name, reason: "\(options.python) does not start: \(error.localizedDescription)")
+            throw PeerError(peer: name, reason: "\(program.path) does not start: \(error.localizedDescription)")
         }
     }
 
@@ -61,18 +80,21 @@ final class Peer {
         /// The interpreter that has the peers, and the script that measures them.
         var python, peers: String
         var imageList: URL
-        var quick: Bool
     }
 
-    /// The peer's figure for a work, measured now.
-    func measure(_ key: Work.Key) throws -> PeerRow {
+    /// The peer's figures for a work, measured now.
+    func measure(_ key: Work.Key, seconds: Double) throws -> PeerRow {
+        let request = PeerRequest(
+            work: key.work, precision: key.precision, batch: key.batch, unit: key.unit, seconds: seconds)
         do {
-            try requests.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(key) + Data("\n".utf8))
+            try requests.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(request) + Data("\n".utf8))
         } catch {
             throw failure("it ended")
         }
         let row = try JSONDecoder().decode(PeerRow.self, from: nextLine())
-        guard row.key == key else { throw failure("asked for \(key.description), it answered \(row.key.description)") }
+        guard row.key == key, !row.rates.isEmpty else {
+            throw failure("asked for \(key.description), it answered \(row.key.description)")
+        }
         return row
     }
 

@@ -1,41 +1,103 @@
-/// Something that Pando and its peers all do.
-struct Work: Sendable {
+/// Something that Pando and its peers all do, and the lines of the table that come of it.
+struct Work {
     /// What is done, under the name that the peers know it by.
     struct Key: Sendable, Hashable, Codable {
         var work: String
-        /// `f32` or `bf16`.
+        /// `f32`, `bf16` or `int8`.
         var precision: String
         var batch: Int
-        /// What a rate counts, such as `images/s`.
+        /// What a figure counts, such as `images/s`.
         var unit: String
 
         var description: String { "\(work) \(precision) batch \(batch)" }
+
+        /// Whether less is better.
+        var isCost: Bool { unit == "s" || unit == "MB" }
     }
 
-    let key: Key
-    /// The names of those who can do it too, as `peers.py` takes them.
-    let peers: [String]
-    /// Makes everything ready, and returns one run of the work with the number of units it does.
-    let prepare: @Sendable () throws -> (unitsPerRun: Int, run: () throws -> Void)
+    /// Of the lines, in their order.
+    let keys: [Key]
+    /// Measures once. A line that nothing can be said of is left out.
+    let measure: (inout Meeting) throws -> [Comparison]
 }
 
-/// Rates of the same work, measured one after the other: units a second.
-struct Rates: Sendable {
-    private(set) var rates: [Double] = []
+enum Precision: String, CaseIterable {
+    case f32, bf16
+}
 
-    mutating func append(_ more: [Double]) { rates += more }
+/// What a line is to reach.
+enum Goal: Sendable {
+    /// Pando's figure over that of the best peer.
+    case ratio(atLeast: Double)
+    case ratio(atMost: Double)
+    /// Pando's figure.
+    case figure(atLeast: Double)
+    case figure(atMost: Double)
 
-    var median: Double { median(of: rates) }
-
-    /// Half of the way from the slowest to the fastest quarter, over the median.
-    var spread: Double {
-        let sorted = rates.sorted()
-        let quarter = sorted.count / 4
-        return (sorted[sorted.count - 1 - quarter] - sorted[quarter]) / 2 / median
+    var description: String {
+        switch self {
+        case .ratio(atLeast: let bound): "≥ \(bound.formatted(digits: 1))x"
+        case .ratio(atMost: let bound): "≤ \(bound.formatted(digits: 1))x"
+        case .figure(atLeast: let bound): "≥ \(bound.formatted(digits: 2))"
+        case .figure(atMost: let bound): "≤ \(bound.formatted(digits: 2))"
+        }
     }
 
-    private func median(of values: [Double]) -> Double {
+    /// Whether it is reached; nil if there is no peer to tell by.
+    func isMet(figure: Double, ratio: Double?) -> Bool? {
+        switch self {
+        case .ratio(atLeast: let bound): ratio.map { $0 >= bound }
+        case .ratio(atMost: let bound): ratio.map { $0 <= bound }
+        case .figure(atLeast: let bound): figure >= bound
+        case .figure(atMost: let bound): figure <= bound
+        }
+    }
+}
+
+/// What somebody measured: the median, and how much single measurements differ.
+struct Figure: Sendable {
+    var value: Double
+    /// Half of the way from the smallest to the largest quarter, over the median.
+    var spread: Double
+
+    init(_ value: Double) { (self.value, spread) = (value, 0) }
+
+    /// - Precondition: there are some.
+    init(medianOf values: [Double]) {
         let sorted = values.sorted()
-        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        value = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        let quarter = sorted.count / 4
+        spread = (sorted[sorted.count - 1 - quarter] - sorted[quarter]) / 2 / value
     }
+}
+
+/// A peer's figure at a work.
+struct PeerFigure: Sendable {
+    var peer: String
+    var figure: Figure
+    var version: String?
+    /// In which of its ways.
+    var how: String?
+}
+
+/// Pando's figure for a work beside those of its peers.
+struct Comparison: Sendable {
+    var key: Work.Key
+    var ours: Figure
+    /// In the order in which they were asked.
+    var peers: [PeerFigure] = []
+    var goal: Goal?
+    /// Of the processor's bfloat16 peak.
+    var peakShare: Double?
+    var note: String?
+
+    /// The peer that Pando is held against.
+    var best: PeerFigure? {
+        peers.max { key.isCost ? $0.figure.value > $1.figure.value : $0.figure.value < $1.figure.value }
+    }
+
+    /// Pando's figure over the best peer's; nil without peers.
+    var ratio: Double? { best.map { ours.value / $0.figure.value } }
+
+    var isMet: Bool? { goal?.isMet(figure: ours.value, ratio: ratio) ?? nil }
 }
