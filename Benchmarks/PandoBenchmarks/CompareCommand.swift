@@ -68,7 +68,11 @@ struct CompareCommand: ParsableCommand {
         for (index, work) in works.enumerated() {
             let minutes = (Stopwatch.now - begin) / 60
             tell("\(index + 1) of \(works.count), after \(minutes.formatted(digits: 1)) min")
-            comparisons += try work.measure(&meeting).filter { isChosen($0.key) }
+            do {
+                comparisons += try work.measure(&meeting).filter { isChosen($0.key) }
+            } catch {
+                meeting.note("\(work.keys[0].description): \(error)")
+            }
         }
         try meeting.dismiss()
         let report = Report(

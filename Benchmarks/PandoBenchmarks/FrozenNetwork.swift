@@ -38,30 +38,61 @@ enum FrozenNetwork: String, CaseIterable {
     }
 
     func compiled(_ precision: ElementType, workers: Int) throws -> Compiled {
-        try compiled(
-            workers, { FrozenBackbone($0, precision: precision) }, { FrozenBERT($0, precision: precision) })
-    }
-
-    /// In 8-bit integers, and where not in `precision`.
-    func compiled(_ precision: ElementType, calibratedOn examples: [Tensor], workers: Int) throws -> Compiled {
-        try compiled(
-            workers, { try FrozenBackbone($0, precision: precision, calibratedOn: examples) },
-            { try FrozenBERT($0, precision: precision, calibratedOn: examples) })
-    }
-
-    private func compiled(
-        _ workers: Int, _ backbone: (any ImageBackbone) throws -> FrozenBackbone, _ encoder: (BERT) throws -> FrozenBERT
-    ) throws -> Compiled {
+        let adds = try multiplyAddsPerExample()
         if self == .miniLM {
-            let frozen = try encoder(SentenceEncoder(folder: WeightsLocation.find(rawValue)).network)
-            return Compiled(multiplyAdds: frozen.multiplyAdds(length: Self.tokens)) {
-                frozen.pooledStates(ids: $0, workers: workers)
+            let network = try encoder()
+            let programs = ProgramCache(precision: precision) { inputs in
+                Self.pooled(network, network.embeddings(ids: inputs[0]))
+            }
+            return Compiled(multiplyAdds: adds) {
+                programs([$0], sliceSize: FrozenBackbone.sliceSize, workers: workers)[0]
             }
         }
-        let network = try pictureNetwork()
-        let frozen = try backbone(network)
-        let adds = multiplyAdds(inputShape: [1, Self.side, Self.side, 3]) { [network.features(of: $0).pooled] }
+        let frozen = FrozenBackbone(try pictureNetwork(), precision: precision)
         return Compiled(multiplyAdds: adds) { frozen.features(of: $0, workers: workers).pooled }
+    }
+
+    /// In 8-bit integers, the ranges found on `examples`, and where not in `precision`.
+    func quantized(_ precision: ElementType, calibratedOn examples: Tensor, batch: Int, workers: Int) throws -> Compiled {
+        let traced = try traced()
+        let quantization = try Quantization.calibrated(on: [traced.input(examples)], traced.function)
+        let size = min(FrozenBackbone.sliceSize, (batch + workers - 1) / workers)
+        let shape = [size] + traced.input(self.examples(size)).shape.dropFirst()
+        let program = try Program(
+            inputShape: shape, precision: precision, quantization: quantization, traced.function)
+        return Compiled(multiplyAdds: try multiplyAddsPerExample()) { examples in
+            let parts = Parallel.map(batch / size, workers: workers) {
+                program(traced.input(examples.slice($0 * size..<($0 + 1) * size)))[0]
+            }
+            return .concatenated(parts)
+        }
+    }
+
+    /// A network as programs take it: what is computed outside of them first, and what they compute.
+    private struct Traced: Sendable {
+        let input: @Sendable (Tensor) -> Tensor
+        let function: @Sendable (Tensor) -> [Tensor]
+    }
+
+    private func traced() throws -> Traced {
+        if self == .miniLM {
+            let network = try encoder()
+            return Traced(input: { network.embeddings(ids: $0) }, function: { Self.pooled(network, $0) })
+        }
+        let network = try pictureNetwork()
+        return Traced(input: { $0 }, function: { [network.features(of: $0).pooled] })
+    }
+
+    private func multiplyAddsPerExample() throws -> Int {
+        let traced = try traced()
+        return multiplyAdds(inputShape: traced.input(examples(1)).shape, traced.function)
+    }
+
+    private func encoder() throws -> BERT { try SentenceEncoder(folder: WeightsLocation.find(rawValue)).network }
+
+    private static func pooled(_ network: BERT, _ embeddings: Tensor) -> [Tensor] {
+        let states = network.states(from: embeddings)
+        return [states[states.count - 1].mean(along: [1])]
     }
 
     /// With its published weights where the set-up fetches them, else with random ones.

@@ -7,7 +7,7 @@ struct Meeting {
     /// Nil if Pando is alone.
     let options: Peer.Options?
     private var present: [String: Peer] = [:]
-    /// Why peers left, in the order in which they did.
+    /// What could not be measured and why, above all peers that left.
     private(set) var failures: [String] = []
     private var gone: Set<String> = []
 
@@ -76,9 +76,14 @@ struct Meeting {
         return rates
     }
 
-    mutating func leave(_ name: String, because error: any Error) {
-        tell("no figures from \(error)")
-        failures.append("\(error)")
+    /// Tells of what could not be measured, now and in the report.
+    mutating func note(_ failure: String) {
+        tell("no figures from \(failure)")
+        failures.append(failure)
+    }
+
+    private mutating func leave(_ name: String, because error: any Error) {
+        note("\(error)")
         gone.insert(name)
         present[name] = nil
     }

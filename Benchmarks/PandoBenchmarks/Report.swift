@@ -6,7 +6,7 @@ struct Report {
     /// What keeps the figures from being the machine's best.
     let complaint: String?
     let comparisons: [Comparison]
-    /// Peers that gave no figure, and why.
+    /// What could not be measured, and why.
     let failures: [String]
 
     var text: String {
@@ -66,10 +66,10 @@ func table(_ comparisons: [Comparison]) -> String {
     var lines = [["work", "precision", "batch", "unit", "Pando"] + names + ["ratio", "goal", "met", "remarks"]]
     for line in comparisons {
         let key = line.key
-        var cells = [key.work, key.precision, "\(key.batch)", key.unit, text(line.ours)]
+        var cells = [key.work, key.precision, "\(key.batch)", key.unit, text(line.ours, key.unit)]
         for name in names {
             let peer = line.peers.first { $0.peer == name }
-            cells.append(peer.map { text($0.figure) } ?? "")
+            cells.append(peer.map { text($0.figure, key.unit) } ?? "")
         }
         cells.append(line.ratio.map { $0.formatted(digits: 2) + "x" } ?? "")
         cells.append(line.goal?.description ?? "")
@@ -88,9 +88,10 @@ func table(_ comparisons: [Comparison]) -> String {
     return ([body[0], rule] + body.dropFirst()).map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n")
 }
 
-/// Three digits that count, and how much they vary.
-private func text(_ figure: Figure) -> String {
+/// Three digits that count, four of a cosine, and how much they vary.
+private func text(_ figure: Figure, _ unit: String) -> String {
     let magnitude = abs(figure.value)
-    let value = figure.value.formatted(digits: magnitude >= 99.95 ? 0 : magnitude >= 9.995 ? 1 : magnitude >= 0.9995 ? 2 : 3)
+    let digits = magnitude >= 99.95 ? 0 : magnitude >= 9.995 ? 1 : magnitude >= 0.9995 ? 2 : 3
+    let value = figure.value.formatted(digits: unit == "cosine" ? 4 : digits)
     return figure.spread == 0 ? value : "\(value) ±\((figure.spread * 100).formatted(digits: 0))%"
 }

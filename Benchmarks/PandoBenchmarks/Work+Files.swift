@@ -45,7 +45,7 @@ extension Work {
             let rates = try meeting.rounds(key.description, contestants)
             let seconds = rates.map { rates in rates.map { Figure(medianOf: $0.map { 1 / $0 }) } }
             guard let ours = seconds[0] else { return [] }
-            var line = Comparison(key: key, ours: ours, goal: .figure(atMost: 0.3))
+            var line = Comparison(key: key, ours: ours, goal: .figureAtMost(0.3))
             if seconds.count > 1, let theirs = seconds[1] { line.peers = [PeerFigure(peer: "PyTorch", figure: theirs)] }
             return [line]
         }

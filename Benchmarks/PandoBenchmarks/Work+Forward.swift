@@ -17,7 +17,7 @@ extension Work {
             let ours = OwnRuns(unitsPerRun: batch) { _ = compiled.pooled(examples) }
             let (figure, peers) = try meeting.rates(key, ours, against: forwardPeers)
             var line = Comparison(key: key, ours: figure, peers: peers)
-            line.goal = .ratio(atLeast: network.isTransformer && precision == .bf16 ? 1.5 : 1)
+            line.goal = .ratioAtLeast(network.isTransformer && precision == .bf16 ? 1.5 : 1)
             if precision == .bf16, let peak = Peak.bfloat16(cores: workers) {
                 line.peakShare = figure.value * 2 * Double(compiled.multiplyAdds) / peak
             }
@@ -49,7 +49,7 @@ extension Work {
                 kept.append((contestant.0, figure))
             }
             guard let own = kept.first, own.contestant === ours else { return [] }
-            var line = Comparison(key: key, ours: own.figure, goal: .ratio(atLeast: 1))
+            var line = Comparison(key: key, ours: own.figure, goal: .ratioAtLeast(1))
             line.peers = kept.dropFirst().map { contestant, figure in
                 let row = (contestant as? PeerRuns)?.row
                 return PeerFigure(
@@ -65,8 +65,8 @@ extension Work {
         let likeness = Key(work: "int8 \(network.rawValue)", precision: "int8", batch: batch, unit: "cosine")
         return Work(keys: [speed, likeness]) { meeting in
             tell("\(speed.description): calibrating")
-            let quantized = try network.compiled(
-                .bfloat16, calibratedOn: [network.examples(4, seed: 2)], workers: workers)
+            let quantized = try network.quantized(
+                .bfloat16, calibratedOn: network.examples(4, seed: 2), batch: batch, workers: workers)
             let plain = try network.compiled(.bfloat16, workers: workers)
             let examples = network.examples(batch)
             let ours = OwnRuns("Pando int8", unitsPerRun: batch) { _ = quantized.pooled(examples) }
@@ -77,10 +77,10 @@ extension Work {
             return [
                 Comparison(
                     key: speed, ours: rates[0], peers: [PeerFigure(peer: "Pando bf16", figure: rates[1])],
-                    goal: network.isTransformer ? .ratio(atLeast: 1.5) : nil),
+                    goal: network.isTransformer ? .ratioAtLeast(1.5) : nil),
                 Comparison(
                     key: likeness, ours: Figure(Double(cosines.reduce(0, +)) / Double(batch)),
-                    goal: .figure(atLeast: 0.99), note: "with bf16, mean over the batch"),
+                    goal: .figureAtLeast(0.99), note: "with bf16, mean over the batch"),
             ]
         }
     }

@@ -27,7 +27,7 @@ extension Work {
     static func perceptronTraining() -> Work {
         let (width, classes, batch) = (256, 10, 64)
         let key = Key(work: "training mlp", precision: "f32", batch: batch, unit: "steps/s")
-        return small(key, goal: .ratio(atLeast: 3)) {
+        return small(key, goal: .ratioAtLeast(3)) {
             var generator = SeededGenerator(seed: 1)
             let examples = Tensor.uniform(-1..<1, [batch, width], using: &generator)
             let targets = (0..<batch).map { _ in Int.random(in: 0..<classes, using: &generator) }
@@ -52,8 +52,8 @@ extension Work {
     static func training(_ network: TrainedNetwork, _ precision: Precision) -> Work {
         let batch = TrainedNetwork.batch
         let key = Key(work: "training \(network.rawValue)", precision: precision.rawValue, batch: batch, unit: "steps/s")
-        let memory = Key(
-            work: "training \(network.rawValue) memory", precision: precision.rawValue, batch: batch, unit: "MB")
+        var memory = key
+        memory.unit = "MB"
         return Work(keys: [key, memory]) { meeting in
             let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
             let own = try Peer("Pando", program: program, ["serve"])
@@ -62,8 +62,10 @@ extension Work {
             try meeting.dismiss(["pytorch-networks"])
             guard let own = ours.row, let rate = rates[0] else { return [] }
             var lines = [
-                Comparison(key: key, ours: Figure(medianOf: rate), goal: .ratio(atLeast: 1)),
-                Comparison(key: memory, ours: Figure(Double(own.memory) / 1e6), goal: .ratio(atMost: 1), note: own.memory_how),
+                Comparison(key: key, ours: Figure(medianOf: rate), goal: .ratioAtLeast(1)),
+                Comparison(
+                    key: memory, ours: Figure(Double(own.memory) / 1e6), goal: .ratioAtMost(1),
+                    note: "peak above idle; \(own.memory_how)"),
             ]
             lines[0].note = "\((1 / lines[0].ours.value).formatted(digits: 2)) s a step"
             for (guest, rate) in zip(guests, rates.dropFirst()) {

@@ -28,28 +28,28 @@ enum Precision: String, CaseIterable {
 /// What a line is to reach.
 enum Goal: Sendable {
     /// Pando's figure over that of the best peer.
-    case ratio(atLeast: Double)
-    case ratio(atMost: Double)
+    case ratioAtLeast(Double)
+    case ratioAtMost(Double)
     /// Pando's figure.
-    case figure(atLeast: Double)
-    case figure(atMost: Double)
+    case figureAtLeast(Double)
+    case figureAtMost(Double)
 
     var description: String {
         switch self {
-        case .ratio(atLeast: let bound): "≥ \(bound.formatted(digits: 1))x"
-        case .ratio(atMost: let bound): "≤ \(bound.formatted(digits: 1))x"
-        case .figure(atLeast: let bound): "≥ \(bound.formatted(digits: 2))"
-        case .figure(atMost: let bound): "≤ \(bound.formatted(digits: 2))"
+        case .ratioAtLeast(let bound): "≥ \(bound.formatted(digits: 1))x"
+        case .ratioAtMost(let bound): "≤ \(bound.formatted(digits: 1))x"
+        case .figureAtLeast(let bound): "≥ \(bound.formatted(digits: 2))"
+        case .figureAtMost(let bound): "≤ \(bound.formatted(digits: 2))"
         }
     }
 
     /// Whether it is reached; nil if there is no peer to tell by.
     func isMet(figure: Double, ratio: Double?) -> Bool? {
         switch self {
-        case .ratio(atLeast: let bound): ratio.map { $0 >= bound }
-        case .ratio(atMost: let bound): ratio.map { $0 <= bound }
-        case .figure(atLeast: let bound): figure >= bound
-        case .figure(atMost: let bound): figure <= bound
+        case .ratioAtLeast(let bound): ratio.map { $0 >= bound }
+        case .ratioAtMost(let bound): ratio.map { $0 <= bound }
+        case .figureAtLeast(let bound): figure >= bound
+        case .figureAtMost(let bound): figure <= bound
         }
     }
 }

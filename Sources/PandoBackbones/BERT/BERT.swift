@@ -68,15 +68,29 @@ public struct BERT: Module {
         require(
             ids.rank == 2 && attentionMask.shape == ids.shape,
             "BERT: ids \(ids.shape) and attention mask \(attentionMask.shape) differ")
+        return states(from: embeddings(ids: ids, typeIDs: typeIDs), attentionMask: attentionMask)
+    }
+
+    /// What stands for the tokens before anything is normalised: the sums of the vectors of token, type and place.
+    ///
+    /// - Shapes: `[N, T]` → `[N, T, C]`.
+    /// - Precondition: as for `states`.
+    public func embeddings(ids: Tensor, typeIDs: Tensor? = nil) -> Tensor {
         let length = ids.shape[1]
         require(
             length <= configuration.maximumPositions,
             "BERT: \(length) tokens, but only \(configuration.maximumPositions) positions")
         let typeRows = types(typeIDs ?? .zeros(ids.shape, .int64))
         let places = positions(Tensor((0..<Int64(length)).map { $0 }))
-        let hidden = (1 - attentionMask.cast(to: .float32)) * -1e9
-        let mask = hidden.reshaped(ids.shape[0], 1, 1, length)
-        var states = [norm(words(ids) + (typeRows + places))]
+        return words(ids) + (typeRows + places)
+    }
+
+    /// The normalised embeddings and the states after every layer.
+    ///
+    /// - Shapes: `[N, T, C]` → `L + 1` states `[N, T, C]`; without a mask all `[N, T]` are tokens.
+    public func states(from embeddings: Tensor, attentionMask: Tensor? = nil) -> [Tensor] {
+        let mask = attentionMask.map { ((1 - $0.cast(to: .float32)) * -1e9).reshaped($0.shape[0], 1, 1, $0.shape[1]) }
+        var states = [norm(embeddings)]
         for layer in layers { states.append(layer(states.last!, mask: mask)) }
         return states
     }
@@ -115,7 +129,7 @@ struct BERTLayer: Module {
         headCount = configuration.headCount
     }
 
-    func callAsFunction(_ x: Tensor, mask: Tensor) -> Tensor {
+    func callAsFunction(_ x: Tensor, mask: Tensor?) -> Tensor {
         func heads(_ projected: Tensor) -> Tensor {  // [N, T, C] → [N, heads, T, C / heads]
             projected.reshaped(x.shape[0], x.shape[1], headCount, -1).permuted(0, 2, 1, 3)
         }
