@@ -71,6 +71,20 @@ import Testing
         }
     }
 
+    /// Texts of many lengths, padded to few, in slices of few sizes.
+    @Test func programsEqualTheEagerPass() {
+        let texts = (1...30).map { count in (0..<count * 3).map { "word\($0 % 7)" }.joined(separator: " ") }
+        let found = Self.encoder.embeddings(of: texts, workers: 2)
+        for index in stride(from: 0, to: texts.count, by: 6) {
+            let ids = Self.encoder.tokenizer.encode(texts[index]).ids.map(Int64.init)
+            let tokens = Tensor(ids, shape: [1, ids.count])
+            let states = Self.encoder.network.states(ids: tokens, attentionMask: .ones(tokens.shape)).last!
+            expectClose(
+                found.slice(index..<index + 1), states.mean(along: [1]).l2Normalized(), relative: 1e-4,
+                "\(ids.count) tokens")
+        }
+    }
+
     @Test func noTextsHaveNoEmbeddings() {
         #expect(Self.encoder.embeddings(of: []).shape == [0, 384])
     }

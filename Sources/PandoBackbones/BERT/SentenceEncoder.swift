@@ -17,9 +17,11 @@ public struct SentenceEncoderError: Error, CustomStringConvertible, Sendable {
 public struct SentenceEncoder: Sendable {
     public let tokenizer: Tokenizer
     public let network: BERT
+    /// From token ids and attention mask to the last layer's states.
+    private let programs: ProgramCache
 
-    /// Texts that one thread encodes at once.
-    static let sliceSize = 32
+    /// Tokens, padding included, that one thread encodes at once: about as much as stays in cache.
+    static let sliceTokens = 1024
 
     /// A name for exactly this encoder: its weights and its tokenizer's file.
     public let digest: String
@@ -56,29 +58,60 @@ public struct SentenceEncoder: Sendable {
         var network = BERT(configuration)
         try network.load(weights(in: file), from: file.path) { $0 == "embeddings.position_ids" }
         self.network = network
+        programs = ProgramCache { [network] in [network.states(ids: $0[0], attentionMask: $0[1]).last!] }
         digest = try FileDigest.of(Data((network.weightsDigest + FileDigest.ofFile(tokenizerFile)).utf8))
     }
 
     /// The vectors of `texts`, in their order, computed on `workers` threads.
     ///
-    /// Texts of about the same length run together, so that little is spent on padding; padding changes no result.
+    /// Texts of about the same length run together, so that little is spent on padding; padding changes no result. A text
+    /// longer than the network has positions is cut.
     /// - Shapes: `N` texts → `[N, C]`, each row of length 1.
     public func embeddings(of texts: [String], workers: Int = 1) -> Tensor {
         if texts.isEmpty { return .zeros([0, features]) }
         let encodings = texts.map { tokenizer.encode($0) }
-        let order = encodings.indices.sorted { (encodings[$0].ids.count, $0) < (encodings[$1].ids.count, $1) }
-        let slices = (order.count + Self.sliceSize - 1) / Self.sliceSize
-        let parts = Parallel.map(slices, workers: workers) { slice in
-            let rows = order[slice * Self.sliceSize..<min(order.count, (slice + 1) * Self.sliceSize)]
-            return embeddings(of: rows.map { encodings[$0].ids.map(Int64.init) })
+        let lengths = encodings.map { Self.paddedLength($0.ids.count, atMost: network.configuration.maximumPositions) }
+        let order = encodings.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
+        let slices = Self.slices(of: order.map { lengths[$0] }, workers: workers)
+        let parts = Parallel.map(slices.count, workers: workers) { slice in
+            let indices = order[slices[slice]]
+            return embeddings(
+                of: indices.map { encodings[$0].ids.map(Int64.init) }, length: lengths[indices[indices.startIndex]])
         }
         var place = [Int64](repeating: 0, count: order.count)
         for (position, index) in order.enumerated() { place[index] = Int64(position) }
         return Tensor.concatenated(parts).gathered(at: Tensor(place))
     }
 
-    private func embeddings(of rows: [[Int64]]) -> Tensor {
-        let length = min(rows.map(\.count).max() ?? 0, network.configuration.maximumPositions)
+    /// One of few lengths, so that few programs are compiled: an eighth longer at most, from 64 tokens on.
+    static func paddedLength(_ count: Int, atMost limit: Int) -> Int {
+        var step = 8
+        while count > 8 * step { step *= 2 }
+        return min(max(count + step - 1, step) / step * step, limit)
+    }
+
+    /// Ranges of texts of one length each, of sizes that are powers of two, at least one for each worker if there are
+    /// texts enough.
+    ///
+    /// - Parameter lengths: of the texts, in ascending order.
+    static func slices(of lengths: [Int], workers: Int) -> [Range<Int>] {
+        var slices: [Range<Int>] = []
+        var start = 0
+        while start < lengths.count {
+            let end = lengths[start...].firstIndex { $0 != lengths[start] } ?? lengths.count
+            let share = (end - start + workers - 1) / workers
+            var size = 1
+            while size * 2 <= min(share, sliceTokens / lengths[start]) { size *= 2 }
+            while start < end {
+                while size > end - start { size /= 2 }
+                slices.append(start..<start + size)
+                start += size
+            }
+        }
+        return slices
+    }
+
+    private func embeddings(of rows: [[Int64]], length: Int) -> Tensor {
         var ids: [Int64] = []
         var mask: [Float] = []
         for row in rows {
@@ -88,7 +121,7 @@ public struct SentenceEncoder: Sendable {
         }
         let tokens = Tensor(ids, shape: [rows.count, length])
         let present = Tensor(mask, shape: [rows.count, length])
-        let states = network.states(ids: tokens, attentionMask: present).last!
+        let states = programs([tokens, present])[0]
         let weights = present.expanded(at: 2)  // [N, T, 1]
         let mean = (states * weights).sum(along: [1]) / weights.sum(along: [1]).clamped(1e-9, .infinity)
         return mean.l2Normalized()

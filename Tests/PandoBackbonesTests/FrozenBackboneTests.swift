@@ -1,0 +1,59 @@
+import PandoBackbones
+import PandoNN
+import PandoTensor
+import PandoTestSupport
+import Testing
+
+/// Every picture backbone as a frozen program against its own eager pass, with random weights.
+@Suite struct FrozenBackboneTests {
+    /// Of each family the small ones: the others differ in counts alone.
+    static let kinds: [ImageBackboneKind] = [
+        .mobileNetV2, .efficientNetLite0, .resNet18, .resNet50, .vitTiny, .vitSmall,
+    ]
+
+    private static func network(_ kind: ImageBackboneKind) -> any ImageBackbone {
+        kind.makeNetwork(pictureSize: 64, seed: 5)
+    }
+
+    /// Convolutions take odd sizes, transformers the size that they were made for.
+    private static func pictures(_ kind: ImageBackboneKind, count: Int) -> Tensor {
+        var generator = SeededGenerator(seed: 9)
+        let size = kind.rawValue.hasPrefix("vit") ? [64, 64] : [67, 45]
+        return .uniform(-2..<2, [count] + size + [3], using: &generator)
+    }
+
+    private static func eager(_ network: any ImageBackbone, _ pictures: Tensor, _ tap: Tap.Name) -> [Tensor] {
+        let features = network.features(of: pictures, reading: [tap])
+        return [features.pooled, features.taps[tap]!]
+    }
+
+    @Test(arguments: kinds)
+    func aProgramEqualsTheEagerPass(kind: ImageBackboneKind) {
+        let network = Self.network(kind)
+        let middle = network.taps[network.taps.count / 2].name
+        let pictures = Self.pictures(kind, count: 3)
+        let expected = Self.eager(network, pictures, middle)
+        let exact = FrozenBackbone(network, reading: [middle])
+        let features = exact.features(of: pictures, workers: 2)
+        expectClose(features.pooled, expected[0], relative: 1e-4, "pooled")
+        expectClose(features.taps[middle]!, expected[1], relative: 1e-4, middle)
+        let rough = FrozenBackbone(network, precision: .bfloat16).features(of: pictures).pooled
+        let cosines = (rough.l2Normalized() * expected[0].l2Normalized()).sum(along: [1]).scalars()
+        for cosine in cosines { #expect(cosine > 0.995 && cosine < 1.0001) }
+    }
+
+    /// A single picture is cut into bands of rows, heads and samples; also into more than there is to cut.
+    @Test(arguments: kinds)
+    func bandsEqualTheWhole(kind: ImageBackboneKind) {
+        let network = Self.network(kind)
+        let middle = network.taps[network.taps.count / 2].name
+        let pictures = Self.pictures(kind, count: 1)
+        let frozen = FrozenBackbone(network, reading: [middle])
+        let whole = frozen.features(of: pictures)
+        for threads in [2, 3, 5] {
+            let shared = frozen.features(of: pictures, workers: threads)
+            expectClose(shared.pooled, whole.pooled, relative: 1e-4, "\(threads) threads")
+            expectClose(shared.taps[middle]!, whole.taps[middle]!, relative: 1e-4, "\(threads) threads, \(middle)")
+        }
+    }
+}
