@@ -39,6 +39,14 @@ public enum ImageBackboneKind: String, Sendable, Codable, CaseIterable {
         }
     }
 
+    /// Whether the network is a transformer, made for one picture size in patches of 16 pixels.
+    public var isTransformer: Bool {
+        switch self {
+        case .vitTiny, .vitSmall, .vitBase: true
+        case .mobileNetV2, .efficientNetLite0, .resNet18, .resNet34, .resNet50, .resNet101, .resNet152: false
+        }
+    }
+
     /// How the weights begin when the network is trained from nothing.
     public var initialization: Initialization {
         switch self {
@@ -80,8 +88,8 @@ public enum ImageBackboneKind: String, Sendable, Codable, CaseIterable {
     /// The network with the weights of a PyTorch or safetensors file, under the checkpoint's own names.
     ///
     /// - Throws: `CheckpointError` if the file cannot be read, `WeightMismatch` if its tensors are not the network's.
-    public func load(_ file: URL) throws -> any ImageBackbone {
-        try loaded(makeNetwork(), try weights(in: file), from: file.path)
+    public func load(_ file: URL, pictureSize: Int = 224) throws -> any ImageBackbone {
+        try loaded(makeNetwork(pictureSize: pictureSize), try weights(in: file), from: file.path)
     }
 
     private func loaded(_ network: some ImageBackbone, _ weights: [String: Tensor], from source: String) throws

@@ -48,5 +48,7 @@ extension ImageBackboneKind {
 
     /// The network with the weights that the set-up fetched.
     /// - Throws: `WeightsNotFound`, `CheckpointError` or `WeightMismatch`.
-    public func loadPretrained() throws -> any ImageBackbone { try load(WeightsLocation.find("\(rawValue).pth")) }
+    public func loadPretrained(pictureSize: Int = 224) throws -> any ImageBackbone {
+        try load(WeightsLocation.find("\(rawValue).pth"), pictureSize: pictureSize)
+    }
 }

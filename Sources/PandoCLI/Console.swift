@@ -91,6 +91,10 @@ final class SessionDisplay: Sendable {
                     state.bar = nil
                 }
             }
+        case .epoch(let report):
+            let score = report.validation.primary
+            let note = "epoch \(report.epoch), \(report.task) \(score.name) \(Console.number(score.value))"
+            state.withLock { $0.bar?.advance(by: 0, note: note) }
         case .leftOut(let pictures):
             // Left-out data is never silent.
             Console.note("left out \(pictures.count) picture\(pictures.count == 1 ? "" : "s") that cannot be read:")

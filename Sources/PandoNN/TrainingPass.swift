@@ -7,28 +7,34 @@ import PandoTensor
 public final class TrainingPass {
     /// For dropout and stochastic depth.
     public var generator: SeededGenerator
-    private var successors: [ObjectIdentifier: Tensor] = [:]
+    /// What buffers are to become after this step.
+    public private(set) var updates = BufferUpdates()
 
     public init(using generator: SeededGenerator) { self.generator = generator }
 
     /// Notes the value that a buffer of the network is to have after this step.
-    public func replace(_ buffer: Tensor, by value: Tensor) { successors[buffer.identity] = value.detached }
+    public func replace(_ buffer: Tensor, by value: Tensor) { updates.values[buffer.identity] = value.detached }
+}
 
-    /// What `buffer` is to become, if the pass has seen it.
-    fileprivate func successor(of buffer: Tensor) -> Tensor? { successors[buffer.identity] }
+/// New values for a network's buffers, running statistics above all; good for as long as the network stays as it is.
+public struct BufferUpdates: Sendable {
+    fileprivate(set) var values: [ObjectIdentifier: Tensor] = [:]
+
+    /// Nothing changes.
+    public init() {}
 }
 
 extension Module {
-    /// Gives every buffer the value that the pass noted for it, running statistics above all.
-    public mutating func updateBuffers(from pass: TrainingPass) {
-        var visitor = BufferUpdater(pass: pass)
+    /// Gives every buffer the value that a training pass through this module noted for it.
+    public mutating func updateBuffers(by updates: BufferUpdates) {
+        var visitor = BufferUpdater(updates: updates)
         visit(&visitor)
     }
 }
 
 private struct BufferUpdater: Visitor {
-    let pass: TrainingPass
+    let updates: BufferUpdates
 
     mutating func parameter(_ name: String, _ tensor: inout Tensor) {}
-    mutating func buffer(_ name: String, _ tensor: inout Tensor) { tensor = pass.successor(of: tensor) ?? tensor }
+    mutating func buffer(_ name: String, _ tensor: inout Tensor) { tensor = updates.values[tensor.identity] ?? tensor }
 }

@@ -24,7 +24,7 @@ public struct Tensor: Sendable {
     }
 
     /// A tensor whose elements `initialize` writes, all of them, row by row.
-    init<Scalar: TensorScalar>(
+    package init<Scalar: TensorScalar>(
         unsafeUninitialized shape: [Int], of type: Scalar.Type,
         initialize: (UnsafeMutableBufferPointer<Scalar>) throws -> Void
     ) rethrows {

@@ -43,7 +43,7 @@ import Testing
         }
         expectClose(loss, golden["loss"]!, relative: 1e-4, "loss")
         var trained = network
-        trained.updateBuffers(from: pass)
+        trained.updateBuffers(by: pass.updates)
         for (name, tensor, isParameter) in trained.namedTensors where !isParameter {
             guard let expected = golden["running/\(name)"] else { continue }
             expectClose(tensor, expected, relative: 1e-4, name)

@@ -84,6 +84,18 @@ public struct Preprocessing: Sendable, Codable, Hashable {
         }
     }
 
+    /// Changes all sizes in proportion, so that results are squares of `side` pixels.
+    public mutating func scale(to side: Int) {
+        let old = outputSize
+        switch resize {
+        case .pad(_, let fill): resize = .pad(PixelSize(side), fill: fill)
+        case .squash: resize = .squash(PixelSize(side))
+        case .shortestEdge(let edge):
+            resize = .shortestEdge(max((edge * side + old.width / 2) / old.width, side))
+            crop = PixelSize(side)
+        }
+    }
+
     /// Values in one result: `H · W · 3`.
     public var outputCount: Int { outputSize.width * outputSize.height * 3 }
 

@@ -12,6 +12,8 @@ public struct ParameterGroup: Sendable, Hashable {
         case named(String)
         /// Those of at most one axis: biases, the scales and shifts of norms.
         case vectors
+        /// Those of at most one axis whose full name fits the pattern.
+        case namedVectors(String)
         case all
     }
 
@@ -44,6 +46,7 @@ public struct ParameterGroup: Sendable, Hashable {
         switch members {
         case .named(let pattern): fits(name.utf8[...], pattern.utf8[...])
         case .vectors: tensor.rank <= 1
+        case .namedVectors(let pattern): tensor.rank <= 1 && fits(name.utf8[...], pattern.utf8[...])
         case .all: true
         }
     }

@@ -50,8 +50,9 @@ public struct Bundle: Sendable {
                 "backbone/config.json names the network '\(kind)'\(Suggestion.hint(for: kind, among: ImageBackboneKind.allCases.map(\.rawValue)))"
             )
         }
-        backbone = try kind.load(folder.appendingPathComponent("model.safetensors"))
         preprocessing = try Preprocessing(configuration: folder.appendingPathComponent("preprocessor_config.json"))
+        backbone = try kind.load(
+            folder.appendingPathComponent("model.safetensors"), pictureSize: preprocessing.outputSize.width)
         let texts = url.appendingPathComponent("text_backbone")
         textFolder = FileManager.default.fileExists(atPath: texts.path) ? texts : nil
         let network = backbone

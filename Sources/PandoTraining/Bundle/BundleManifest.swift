@@ -3,7 +3,7 @@ import PandoData
 
 /// `bundle.json`: what is inside a bundle, and the digest of every other file.
 struct BundleManifest: Codable {
-    /// The format's version; higher ones are refused.
+    /// The format's version; others are refused.
     var version: Int
     var plan: Plan
     var tasks: [String]
@@ -12,7 +12,7 @@ struct BundleManifest: Codable {
     var files: [String: String]
 
     static let name = "bundle.json"
-    static let currentVersion = 1
+    static let currentVersion = 2
 
     private struct Version: Decodable { let version: Int }
 
@@ -26,10 +26,11 @@ struct BundleManifest: Codable {
         }
         do {
             let version = try JSONDecoder().decode(Version.self, from: data).version
-            guard version <= Self.currentVersion else {
+            guard version == Self.currentVersion else {
+                let age = version > Self.currentVersion ? "a newer" : "an older"
                 throw BundleError(
                     folder.path,
-                    "it was written by a newer Pando: format version \(version), this one reads up to \(Self.currentVersion)")
+                    "it was written by \(age) Pando: format version \(version), this one reads \(Self.currentVersion); train it again")
             }
             self = try JSONDecoder().decode(Self.self, from: data)
         } catch let error as BundleError {

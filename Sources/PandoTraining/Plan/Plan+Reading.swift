@@ -82,17 +82,34 @@ private struct PlanReader {
         let tasks = tasks(section)
         return Plan(
             name: name, backbone: backbone, textBackbone: textBackbone, data: data, tasks: tasks,
-            train: train(section))
+            train: train(section, backbone))
     }
 
     // MARK: Backbones
 
     private func backbone(_ section: PlanSection) -> BackbonePlan {
-        var taps: [String]?
-        let (name, weights) = nameAndWeights("backbone", in: section, default: PlanDefaults.backbone) { inner, name in
-            taps = self.taps(inner, of: name)
+        var plan = BackbonePlan()
+        plan.name = name("backbone", in: section, default: plan.name) { inner, name in
+            plan.taps = taps(inner, of: name)
+            plan.pictureSize = inner.optionalInteger("image_size", in: 32...1024)
+            plan.isTrained = inner.flag("train", default: false)
+            if inner.text("weights") == "random" {
+                plan.weights = .random
+                if inner.has("train"), !plan.isTrained {
+                    inner.problem("train", "a backbone with random weights knows nothing unless it is trained; leave 'train' out")
+                }
+                plan.isTrained = true
+            } else if let file = existingPath("weights", in: inner, required: false) {
+                plan.weights = .file(file)
+            }
         }
-        return BackbonePlan(name: name, weights: weights, taps: taps)
+        if let size = plan.pictureSize, plan.name.isTransformer, !size.isMultiple(of: 16) {
+            section.problem("backbone", "\(plan.name.rawValue) cuts pictures into patches of 16 pixels; image_size \(size) is no multiple of 16")
+        }
+        if plan.name.isTransformer, plan.weights == .pretrained, let size = plan.pictureSize, size != 224 {
+            section.problem("backbone", "the pretrained \(plan.name.rawValue) takes pictures of 224 pixels; leave image_size out")
+        }
+        return plan
     }
 
     /// Reads `taps: [NAME, …]`, in order of depth whatever the order in the file.
@@ -117,22 +134,24 @@ private struct PlanReader {
     }
 
     private func textBackbone(_ section: PlanSection) -> TextBackbonePlan {
-        let (name, weights) = nameAndWeights("text_backbone", in: section, default: PlanDefaults.textBackbone) { _, _ in }
-        return TextBackbonePlan(name: name, weights: weights)
+        var plan = TextBackbonePlan()
+        plan.name = name("text_backbone", in: section, default: plan.name) { inner, _ in
+            plan.weights = existingPath("weights", in: inner, required: false)
+        }
+        return plan
     }
 
-    /// Reads `key: NAME` or `key: {name: NAME, weights: PATH, …}`; `more` reads what else the mapping may hold.
-    private func nameAndWeights<Name: RawRepresentable<String> & CaseIterable>(
+    /// Reads `key: NAME` or `key: {name: NAME, …}`; `more` reads what else the mapping may hold.
+    private func name<Name: RawRepresentable<String> & CaseIterable>(
         _ key: String, in section: PlanSection, default fallback: Name, more: (PlanSection, Name) -> Void
-    ) -> (Name, URL?) {
-        guard let value = section.value(key) else { return (fallback, nil) }
-        guard value.mapping != nil else { return (section.choice(key, default: fallback), nil) }
-        guard let inner = section.section(key) else { return (fallback, nil) }
+    ) -> Name {
+        guard let value = section.value(key) else { return fallback }
+        guard value.mapping != nil else { return section.choice(key, default: fallback) }
+        guard let inner = section.section(key) else { return fallback }
         let name = inner.choice("name", default: fallback)
-        let weights = existingPath("weights", in: inner, required: false)
         more(inner, name)
         inner.finish()
-        return (name, weights)
+        return name
     }
 
     // MARK: Data
@@ -220,8 +239,9 @@ private struct PlanReader {
 
     // MARK: Training
 
-    private func train(_ section: PlanSection) -> TrainPlan {
+    private func train(_ section: PlanSection, _ backbone: BackbonePlan) -> TrainPlan {
         var train = TrainPlan()
+        if backbone.weights == .random { train.backboneRate = 1 }
         guard let section = section.section("train") else { return train }
         train.epochs = section.integer("epochs", default: train.epochs, in: 1...1_000_000)
         train.batchSize = section.integer("batch_size", default: train.batchSize, in: 1...1_000_000)
@@ -232,6 +252,11 @@ private struct PlanReader {
         train.optimizer = section.choice("optimizer", default: train.optimizer)
         train.seed = seed(section)
         train.precision = section.choice("precision", default: train.precision)
+        train.backboneRate = section.number("backbone_rate", default: train.backboneRate, in: 0...1_000)
+        train.augments = section.flag("augment", default: train.augments)
+        for key in ["backbone_rate", "augment"] where section.has(key) && !backbone.isTrained {
+            section.problem(key, "the backbone is frozen; say backbone: {name: \(backbone.name.rawValue), train: true} to train it")
+        }
         section.finish()
         return train
     }

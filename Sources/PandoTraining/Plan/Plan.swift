@@ -31,18 +31,35 @@ public struct Plan: Sendable, Hashable, Codable {
     public var readsTexts: Bool { tasks.contains { $0.kind == .retrieval } }
 }
 
-/// Which image backbone, and where its weights are.
+/// Which image backbone, where its weights come from, and whether it is trained.
 public struct BackbonePlan: Sendable, Hashable, Codable {
+    public enum Weights: Sendable, Hashable, Codable {
+        /// Those that the set-up fetched.
+        case pretrained
+        /// A `.pth` or `.safetensors` file.
+        case file(URL)
+        /// Random ones: the network is trained from nothing.
+        case random
+    }
+
     public var name: ImageBackboneKind
-    /// A weight file (`.pth` or `.safetensors`); `nil` for the ones the set-up fetched.
-    public var weights: URL?
+    public var weights: Weights
     /// The taps whose means join the pooled vector; `nil` for the backbone's own choice.
     public var taps: [Tap.Name]?
+    /// Pixels along each side of the pictures it is given; `nil` for what it was pretrained with.
+    public var pictureSize: Int?
+    /// Whether the whole network is trained, together with the heads; else it stays frozen.
+    public var isTrained: Bool
 
-    public init(name: ImageBackboneKind = PlanDefaults.backbone, weights: URL? = nil, taps: [Tap.Name]? = nil) {
+    public init(
+        name: ImageBackboneKind = PlanDefaults.backbone, weights: Weights = .pretrained, taps: [Tap.Name]? = nil,
+        pictureSize: Int? = nil, isTrained: Bool = false
+    ) {
         self.name = name
         self.weights = weights
         self.taps = taps
+        self.pictureSize = pictureSize
+        self.isTrained = isTrained
     }
 }
 
@@ -208,12 +225,17 @@ public struct TrainPlan: Sendable, Hashable, Codable {
     public var seed: UInt64
     /// Of the backbone's pass; heads train in float32.
     public var precision: Precision
+    /// What a trained backbone's learning rate is of the heads'.
+    public var backboneRate: Double
+    /// Whether a backbone that is trained sees each picture shifted and mirrored at random.
+    public var augments: Bool
 
     public init(
         epochs: Int = PlanDefaults.epochs, batchSize: Int = PlanDefaults.batchSize,
         learningRate: Double = PlanDefaults.learningRate, weightDecay: Double = PlanDefaults.weightDecay,
         warmup: Double = PlanDefaults.warmup, patience: Int = PlanDefaults.patience,
-        optimizer: Optimizer = .adamw, seed: UInt64 = PlanDefaults.seed, precision: Precision = .auto
+        optimizer: Optimizer = .adamw, seed: UInt64 = PlanDefaults.seed, precision: Precision = .auto,
+        backboneRate: Double = PlanDefaults.fineTuningRate, augments: Bool = true
     ) {
         self.epochs = epochs
         self.batchSize = batchSize
@@ -224,5 +246,7 @@ public struct TrainPlan: Sendable, Hashable, Codable {
         self.optimizer = optimizer
         self.seed = seed
         self.precision = precision
+        self.backboneRate = backboneRate
+        self.augments = augments
     }
 }

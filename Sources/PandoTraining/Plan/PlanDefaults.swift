@@ -31,6 +31,8 @@ public enum PlanDefaults {
     public static let warmup = 0.05
     /// `train.patience`: epochs.
     public static let patience = 8
+    /// `train.backbone_rate`: of a pretrained backbone that is trained on; one that starts at random has the heads' rate.
+    public static let fineTuningRate = 0.1
     /// `data.seed` and `train.seed`
     public static let seed: UInt64 = 0
 }

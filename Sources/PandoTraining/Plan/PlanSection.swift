@@ -119,6 +119,16 @@ final class PlanSection {
         return number
     }
 
+    /// `true` or `false`.
+    func flag(_ key: String, default fallback: Bool) -> Bool {
+        guard let value = value(key) else { return fallback }
+        guard let text = value.unquotedText, let flag = value.scalar.flatMap(Bool.construct(from:)) ?? Bool(text) else {
+            problem(key, "expected true or false, found \(value.kindInWords)")
+            return fallback
+        }
+        return flag
+    }
+
     func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: String, default fallback: Choice, required: Bool = false
     ) -> Choice {

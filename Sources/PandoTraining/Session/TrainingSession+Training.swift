@@ -15,6 +15,24 @@ extension TrainingSession {
         public let epochs: [String: Int]
     }
 
+    /// What training made, before it is written.
+    struct Trained {
+        let backbone: any ImageBackbone
+        let preprocessing: Preprocessing
+        /// The text encoder's folder, if a task reads texts.
+        let textFolder: URL?
+        let tasks: [TrainedTask]
+        /// By task and split.
+        let metrics: [String: [Split: TaskMetrics]]
+        let cost: TrainingCost
+
+        func write(to bundle: URL, plan: Plan) throws {
+            try Bundle.write(
+                to: bundle, plan: plan, kind: plan.backbone.name, backbone: backbone, preprocessing: preprocessing,
+                textFolder: textFolder, tasks: tasks, metrics: metrics, cost: cost)
+        }
+    }
+
     /// Training that was stopped before its end; `--resume` goes on.
     public struct Interrupted: Error, CustomStringConvertible, Sendable {
         public let run: Run.ID
@@ -42,11 +60,17 @@ extension TrainingSession {
             : registry.start(
                 planName: plan.name, planText: planText, seed: plan.train.seed, bundlePath: bundle.standardizedFileURL.path)
         do {
-            let outcome = try train(
-                run, into: bundle, registry: registry, folder: runs.appendingPathComponent(run.id), resumes: resumes,
-                cancellation: cancellation, report)
+            let recorder = try Recorder(run.id, registry: registry, folder: runs.appendingPathComponent(run.id))
+            let trained = try plan.backbone.isTrained
+                ? trainNetwork(recorder, resumes: resumes, cancellation: cancellation, report)
+                : trainHeads(recorder, resumes: resumes, cancellation: cancellation, report)
+            report(.message("writing \(bundle.path)"))
+            try trained.write(to: bundle, plan: plan)
+            try recorder.record(trained.metrics)
             try registry.end(run.id, as: .finished)
-            return outcome
+            return Outcome(
+                run: run, metrics: trained.metrics, cost: trained.cost,
+                epochs: Dictionary(uniqueKeysWithValues: trained.tasks.map { ($0.data.name, $0.epochs) }))
         } catch let error {
             if error is CancellationError || error is Interrupted {
                 try registry.end(run.id, as: .interrupted)
@@ -57,16 +81,15 @@ extension TrainingSession {
         }
     }
 
-    private func train(
-        _ run: Run, into bundle: URL, registry: RunRegistry, folder: URL, resumes: Bool,
-        cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
-    ) throws -> Outcome {
+    /// Trains the heads on features of the frozen backbone.
+    private func trainHeads(
+        _ recorder: Recorder, resumes: Bool, cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
+    ) throws -> Trained {
         let start = ContinuousClock.now
         let prepared = try prepare(cancellation: cancellation, report)
         let ready = ContinuousClock.now
-        let checkpoint = Self.checkpoint(in: folder)
+        let checkpoint = recorder.checkpoint
         let goesOn = resumes && FileManager.default.fileExists(atPath: checkpoint.path)
-        let recorder = try Recorder(run.id, registry: registry, folder: folder)
         let measured = try MemoryMeter.measure {
             var trainer = goesOn
                 ? try Trainer(
@@ -88,29 +111,32 @@ extension TrainingSession {
                 report(.progress(title: "training", unit: "epochs", done: min(count, total), total: total))
             }
             if let error = failure.withLock({ $0 }) { throw error }
-            if ending == .interrupted { throw Interrupted(run: run.id) }
+            if ending == .interrupted { throw CancellationError() }
             return trainer
         }
         let trained = measured.result.trained
-        var metrics: [String: [Split: TaskMetrics]] = [:]
-        for task in trained {
-            for split in [Split.validation, .test] {
-                metrics[task.data.name, default: [:]][split] = task.head.metrics(
-                    on: task.data.examples(in: split), features: prepared.features, texts: prepared.texts[task.data.name])
-            }
-        }
+        let metrics = Self.metrics(of: trained, features: prepared.features, texts: prepared.texts)
         let cost = TrainingCost(
             computedImages: prepared.computedCount, featureSeconds: (ready - start) / .seconds(1),
             headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peakBytes,
             peakResidentBytes: Self.peakResidentBytes)
-        report(.message("writing \(bundle.path)"))
-        try Bundle.write(
-            to: bundle, plan: plan, kind: plan.backbone.name, backbone: prepared.backbone.backbone, preprocessing: prepared.preprocessing,
+        return Trained(
+            backbone: prepared.backbone.backbone, preprocessing: prepared.preprocessing,
             textFolder: prepared.textFolder, tasks: trained, metrics: metrics, cost: cost)
-        try recorder.record(metrics)
-        return Outcome(
-            run: run, metrics: metrics, cost: cost,
-            epochs: Dictionary(uniqueKeysWithValues: trained.map { ($0.data.name, $0.epochs) }))
+    }
+
+    /// Each task's metrics on validation and test.
+    static func metrics(of tasks: [TrainedTask], features: any FeatureSource, texts: [String: any FeatureSource])
+        -> [String: [Split: TaskMetrics]]
+    {
+        var metrics: [String: [Split: TaskMetrics]] = [:]
+        for task in tasks {
+            for split in [Split.validation, .test] {
+                metrics[task.data.name, default: [:]][split] = task.head.metrics(
+                    on: task.data.examples(in: split), features: features, texts: texts[task.data.name])
+            }
+        }
+        return metrics
     }
 
     /// The newest run for this bundle that did not finish, marked as running again; one with a checkpoint, if there is
@@ -123,7 +149,7 @@ extension TrainingSession {
             $0.bundlePath == path && $0.planName == plan.name && $0.status != .finished && $0.status != .running
         }
         let saved = unfinished.first { run in
-            FileManager.default.fileExists(atPath: Self.checkpoint(in: runs.appendingPathComponent(run.id)).path)
+            FileManager.default.fileExists(atPath: Recorder.checkpoint(in: runs.appendingPathComponent(run.id)).path)
         }
         guard let run = saved ?? unfinished.first else {
             throw TrainingError.nothingToResume(plan: plan.name, bundle: path)
@@ -133,51 +159,10 @@ extension TrainingSession {
         return run
     }
 
-    private static func checkpoint(in folder: URL) -> URL { folder.appendingPathComponent("checkpoint.safetensors") }
-
     /// The most memory that this process ever held.
     static var peakResidentBytes: Int {
         var usage = rusage()
         getrusage(RUSAGE_SELF.rawValue, &usage)
         return usage.ru_maxrss * 1024
-    }
-}
-
-/// Writes a run's numbers to the registry and to TensorBoard's file.
-private final class Recorder: Sendable {
-    private let run: Run.ID
-    private let registry: RunRegistry
-    private let events: EventFile
-
-    init(_ run: Run.ID, registry: RunRegistry, folder: URL) throws {
-        self.run = run
-        self.registry = registry
-        events = try EventFile(in: folder)
-    }
-
-    func record(_ epoch: EpochReport) throws {
-        func metric(_ phase: RunMetric.Phase, _ name: String, _ value: Double) -> RunMetric {
-            RunMetric(step: epoch.step, epoch: epoch.epoch, task: epoch.task, phase: phase, name: name, value: value)
-        }
-        var metrics = epoch.validation.scores.map { metric(.validation, $0.name, $0.value) }
-        if let loss = epoch.loss { metrics.append(metric(.train, "loss", Double(loss))) }
-        metrics.append(metric(.train, "learning_rate", Double(epoch.learningRate)))
-        try record(metrics, step: epoch.step)
-    }
-
-    func record(_ metrics: [String: [Split: TaskMetrics]]) throws {
-        for (task, splits) in metrics.sorted(by: { $0.key < $1.key }) {
-            guard let test = splits[.test] else { continue }
-            let values = test.scores.map {
-                RunMetric(step: 0, epoch: 0, task: task, phase: .test, name: $0.name, value: $0.value)
-            }
-            try record(values, step: 0)
-        }
-    }
-
-    private func record(_ metrics: [RunMetric], step: Int) throws {
-        let finite = metrics.filter(\.value.isFinite)
-        try registry.report(finite, of: run)
-        try events.write(finite.map { ("\($0.task)/\($0.phase.rawValue)/\($0.name)", Float($0.value)) }, step: step)
     }
 }

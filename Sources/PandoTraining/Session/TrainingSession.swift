@@ -26,6 +26,8 @@ public struct TrainingSession: Sendable {
         /// A part of the work with `total` things to do begins, goes on, ends.
         case progress(title: String, unit: String, done: Int, total: Int)
         case leftOut([UnreadableImage])
+        /// A task was measured after an epoch in which the whole network was trained.
+        case epoch(EpochReport)
     }
 
     /// The data and features that a plan's tasks learn from.
@@ -51,10 +53,8 @@ public struct TrainingSession: Sendable {
     public func prepare(cancellation: CancellationFlag? = nil, _ report: @escaping @Sendable (Event) -> Void = { _ in })
         throws -> Prepared
     {
-        let kind = plan.backbone.name
-        let network = try plan.backbone.weights.map { try kind.load($0) } ?? kind.loadPretrained()
-        return try prepare(
-            network: network, preprocessing: plan.preprocessing, textFolder: plan.textBackbone.weights,
+        try prepare(
+            network: plan.network(), preprocessing: plan.preprocessing, textFolder: plan.textBackbone.weights,
             cancellation: cancellation, report)
     }
 
@@ -78,24 +78,32 @@ public struct TrainingSession: Sendable {
         let readable = Dataset(name: dataset.name, examples: extracted.examples)
         let tasks = try TaskData.prepare(plan, on: readable)
 
-        var usedTextFolder: URL?
-        var texts: [String: any FeatureSource] = [:]
-        if plan.readsTexts {
-            let folder = try textFolder ?? WeightsLocation.find(plan.textBackbone.name.rawValue)
-            let encoder = try SentenceEncoder(folder: folder)
-            for task in tasks where task.plan.kind == .retrieval {
-                texts[task.name] = try TextFeatures(encoder).extract(
-                    task.texts, store: store, workers: workers, cancellation: cancellation
-                ) { done, total in
-                    report(.progress(title: "\(task.name) texts", unit: "texts", done: done, total: total))
-                }
-            }
-            usedTextFolder = folder
-        }
+        let (texts, usedTextFolder) = try textFeatures(of: tasks, folder: textFolder, cancellation, report)
         return Prepared(
             dataset: readable, tasks: tasks, features: extracted.features, texts: texts, backbone: frozen,
             preprocessing: preprocessing, textFolder: usedTextFolder, unreadable: extracted.unreadable,
             computedCount: extracted.computedCount)
+    }
+
+    /// The features of the texts of every task that reads texts, and the encoder's folder.
+    ///
+    /// - Parameter folder: the encoder's; `nil` for the one that the set-up fetched.
+    func textFeatures(
+        of tasks: [TaskData], folder: URL? = nil, _ cancellation: CancellationFlag?,
+        _ report: @escaping @Sendable (Event) -> Void
+    ) throws -> (features: [String: any FeatureSource], folder: URL?) {
+        guard plan.readsTexts else { return ([:], nil) }
+        let folder = try folder ?? plan.textBackbone.weights ?? WeightsLocation.find(plan.textBackbone.name.rawValue)
+        let encoder = try SentenceEncoder(folder: folder)
+        var texts: [String: any FeatureSource] = [:]
+        for task in tasks where task.plan.kind == .retrieval {
+            texts[task.name] = try TextFeatures(encoder).extract(
+                task.texts, store: store, workers: workers, cancellation: cancellation
+            ) { done, total in
+                report(.progress(title: "\(task.name) texts", unit: "texts", done: done, total: total))
+            }
+        }
+        return (texts, folder)
     }
 }
 
@@ -103,13 +111,25 @@ extension Plan {
     /// How pictures are brought into the backbone's form: drawings and scenes whole on white, photographs cut, both with
     /// the backbone's own mean and deviation.
     public var preprocessing: Preprocessing {
-        let pretrained = backbone.name.preprocessing
+        var preprocessing = backbone.name.preprocessing
+        if let size = backbone.pictureSize { preprocessing.scale(to: size) }
         switch data.kind {
         case .clipart, .scenes:
             return Preprocessing(
-                resize: .pad(pretrained.outputSize, fill: .white), interpolation: pretrained.interpolation,
-                mean: pretrained.mean, deviation: pretrained.deviation)
-        case .imageFolder, .csv, .jsonl: return pretrained
+                resize: .pad(preprocessing.outputSize, fill: .white), interpolation: preprocessing.interpolation,
+                mean: preprocessing.mean, deviation: preprocessing.deviation)
+        case .imageFolder, .csv, .jsonl: return preprocessing
+        }
+    }
+
+    /// The backbone as training begins.
+    /// - Throws: `WeightsNotFound`, `CheckpointError` or `WeightMismatch`.
+    func network() throws -> any ImageBackbone {
+        let size = preprocessing.outputSize.width
+        return switch backbone.weights {
+        case .pretrained: try backbone.name.loadPretrained(pictureSize: size)
+        case .file(let url): try backbone.name.load(url, pictureSize: size)
+        case .random: backbone.name.makeNetwork(pictureSize: size, seed: train.seed)
         }
     }
 }

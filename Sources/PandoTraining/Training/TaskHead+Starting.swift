@@ -74,7 +74,7 @@ extension TaskHead {
     }
 
     /// Texts start on random directions, which keep their angles about as they are.
-    private static func textProjection(
+    static func textProjection(
         _ head: HeadPlan, _ texts: any FeatureSource, rows: [Int], using generator: inout SeededGenerator
     ) -> Predictor {
         let standardization = Standardization(of: texts, rows: rows)
@@ -139,7 +139,7 @@ extension TaskHead {
 }
 
 /// The scale is 1 if all numbers are equal.
-private func meanAndDeviation(_ numbers: [Float]) -> (mean: Float, scale: Float) {
+func meanAndDeviation(_ numbers: [Float]) -> (mean: Float, scale: Float) {
     let mean = numbers.reduce(0.0) { $0 + Double($1) } / Double(numbers.count)
     let variance = numbers.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(numbers.count)
     return (Float(mean), variance > 0 ? Float(variance.squareRoot()) : 1)

@@ -44,7 +44,8 @@ public struct Trainer: Sendable {
         self.tasks = try mapConcurrently(count: tasks.count) { index in
             TaskTrainer(tasks[index], plan: plan, features: features, texts: texts[tasks[index].name])
         }
-        fingerprint = TrainingCheckpoint.fingerprint(plan, tasks, features)
+        fingerprint = TrainingCheckpoint.fingerprint(
+            plan, tasks, rowCount: features.rowCount, featureCount: features.featureCount)
         self.checkpointInterval = checkpointInterval
     }
 
@@ -55,7 +56,8 @@ public struct Trainer: Sendable {
         texts: [String: any FeatureSource] = [:], checkpointInterval: Double = 10
     ) throws(TrainingError) {
         Self.check(tasks, features, texts)
-        fingerprint = TrainingCheckpoint.fingerprint(plan, tasks, features)
+        fingerprint = TrainingCheckpoint.fingerprint(
+            plan, tasks, rowCount: features.rowCount, featureCount: features.featureCount)
         let stored = try TrainingCheckpoint(reading: checkpoint, expecting: fingerprint)
         self.tasks = []
         for data in tasks {

@@ -24,7 +24,7 @@ struct TrainingCheckpoint: Sendable {
     private var path = ""
 
     /// What a checkpoint must have been made with to be resumed: the schedule, the tasks and their examples.
-    static func fingerprint(_ plan: TrainPlan, _ tasks: [TaskData], _ features: any FeatureSource) -> String {
+    static func fingerprint(_ plan: some Encodable, _ tasks: [TaskData], rowCount: Int, featureCount: Int) -> String {
         var hash = SHA256()
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
@@ -34,7 +34,7 @@ struct TrainingCheckpoint: Sendable {
             hash.update(data: data)
         }
         add(plan)
-        add([features.rowCount, features.featureCount])
+        add([rowCount, featureCount])
         for task in tasks {
             add(task.plan)
             add(task.labels)
