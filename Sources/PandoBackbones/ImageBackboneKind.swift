@@ -82,6 +82,16 @@ public enum ImageBackboneKind: String, Sendable, Codable, CaseIterable {
         }
     }
 
+    /// The layers that name the classes of pretraining; nothing else reads them.
+    public var classifierNames: [String] {
+        switch self {
+        case .mobileNetV2: ["classifier"]
+        case .efficientNetLite0: ["_fc"]
+        case .resNet18, .resNet34, .resNet50, .resNet101, .resNet152: ["fc"]
+        case .vitTiny, .vitSmall, .vitBase: ["head"]
+        }
+    }
+
     /// The names of tensors that checkpoints hold and the network does without: counters of batch norms.
     func isIgnored(_ name: String) -> Bool { name.hasSuffix("num_batches_tracked") }
 

@@ -7,7 +7,18 @@ struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Check this machine: processor, libraries, weights, data, speed.",
-        discussion: "Takes about five seconds; exits with 1 if something needed is missing. Example: pando doctor --json")
+        discussion: """
+            Takes about five seconds; exits with 1 if something needed is missing. With --memory it says instead what \
+            training a plan will hold at most, from a rehearsal with made-up data of the same shapes.
+
+              pando doctor --json
+              pando doctor --memory Examples/clipart.yaml
+            """)
+
+    @Option(help: ArgumentHelp("Tell how much memory training this plan will take, without training it.", valueName: "plan"))
+    var memory: String?
+
+    @OptionGroup var features: FeatureOptions
 
     @OptionGroup var output: OutputOptions
 
@@ -36,6 +47,7 @@ struct DoctorCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let memory { return try forecast(URL(fileURLWithPath: memory)) }
         var report = Report(
             processor: Self.processorName, instructionSet: Processor.instructionSet,
             coresOnline: ProcessInfo.processInfo.processorCount, coresAllowed: MachineResources.allowedCores,
@@ -44,6 +56,23 @@ struct DoctorCommand: ParsableCommand {
         if let network = try? ImageBackboneKind.mobileNetV2.loadPretrained() { measure(network, &report) }
         if output.json { try Console.print(json: report) } else { show(report) }
         if report.checks.contains(where: { !$0.isFine && $0.remedy != nil }) { throw ExitCode.failure }
+    }
+
+    /// Rehearses a plan and shows what it held.
+    private func forecast(_ file: URL) throws {
+        let session = try features.session(Plan(contentsOf: file))
+        let display = SessionDisplay(isQuiet: output.quiet)
+        display.show(.message("rehearsing \(session.plan.name) with \(session.workers) workers"))
+        let forecast = try Interruption.watching(display) { try session.forecastMemory(cancellation: $0) }
+        if output.json { return try Console.print(json: forecast) }
+        var table = Table(
+            [.init("phase")] + ["tensors", "weights", "activations", "optimizer", "workspace"].map { .init($0, .right) })
+        for phase in forecast.phases {
+            let parts = [phase.tensorBytes, phase.weights, phase.activations, phase.optimizer, phase.workspace]
+            table.add([phase.name] + parts.map(Console.bytes))
+        }
+        print(table)
+        print("\nat most \(Console.bytes(forecast.residentBytes)) of memory")
     }
 
     /// Runs MobileNetV2 in both precisions, and says which one this machine should use.

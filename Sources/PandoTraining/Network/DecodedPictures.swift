@@ -49,6 +49,18 @@ struct DecodedPictures: Sendable {
         )
     }
 
+    /// Black pictures, for a rehearsal.
+    init(blank count: Int, preprocessing: Preprocessing) {
+        let size = preprocessing.outputSize
+        self.preprocessing = preprocessing
+        pixels = .zeros([count, size.height, size.width, 3], .uint8)
+        places = Array(0..<count)
+    }
+
+    private init(preprocessing: Preprocessing, pixels: Tensor, places: [Int]) {
+        (self.preprocessing, self.pixels, self.places) = (preprocessing, pixels, places)
+    }
+
     /// Some pictures as a network reads them.
     ///
     /// - Parameter generator: each picture is then mirrored or not, and shifted by up to an eighth of its sides, at

@@ -57,9 +57,15 @@ extension TrainingSession {
         let fingerprint = TrainingCheckpoint.fingerprint(
             plan, data.tasks, rowCount: data.pictures.count,
             featureCount: backbone.vectorLength(reading: plan.backbone.readTaps))
+        let heads = startingHeads(on: backbone, data.tasks, texts: texts) {
+            let rows = Array(0..<data.pictures.count)
+            return RowFeatures(
+                rows: rows, vectors: plan.vectors(of: rows, in: data.pictures, through: backbone, workers: workers),
+                rowCount: rows.count)
+        }
         var trainer = NetworkTrainer(
-            plan, backbone: backbone, heads: heads(on: backbone, data, texts), tasks: data.tasks,
-            pictures: data.pictures, texts: texts, workers: workers)
+            plan, backbone: backbone, heads: heads, tasks: data.tasks, pictures: data.pictures, texts: texts,
+            workers: workers)
         if resumes, FileManager.default.fileExists(atPath: recorder.checkpoint.path) {
             try NetworkCheckpoint.restore(&trainer, fingerprint: fingerprint, from: recorder.checkpoint)
         }
@@ -86,22 +92,22 @@ extension TrainingSession {
     }
 
     /// The heads as training begins: on a pretrained backbone where its features lead in closed form, else at random.
-    private func heads(on backbone: some ImageBackbone, _ data: DecodedData, _ texts: [String: any FeatureSource])
-        -> [TaskHead]
-    {
+    ///
+    /// - Parameter features: of all pictures; asked for only if they lead anywhere.
+    func startingHeads(
+        on backbone: some ImageBackbone, _ tasks: [TaskData], texts: [String: any FeatureSource],
+        features: () -> any FeatureSource
+    ) -> [TaskHead] {
         let generator = SeededGenerator(seed: plan.train.seed)
         if plan.backbone.weights == .random {
             let count = backbone.vectorLength(reading: plan.backbone.readTaps)
-            return data.tasks.map { task in
+            return tasks.map { task in
                 var stream = generator.split("task \(task.name)")
                 return TaskHead(randomFor: task, featureCount: count, texts: texts[task.name], using: &stream)
             }
         }
-        let rows = Array(0..<data.pictures.count)
-        let features = RowFeatures(
-            rows: rows, vectors: plan.vectors(of: rows, in: data.pictures, through: backbone, workers: workers),
-            rowCount: rows.count)
-        return data.tasks.map { task in
+        let features = features()
+        return tasks.map { task in
             var stream = generator.split("task \(task.name)")
             return TaskHead(startingFor: task, features: features, texts: texts[task.name], using: &stream)
         }

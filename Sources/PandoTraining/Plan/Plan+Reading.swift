@@ -82,7 +82,7 @@ private struct PlanReader {
         let tasks = tasks(section)
         return Plan(
             name: name, backbone: backbone, textBackbone: textBackbone, data: data, tasks: tasks,
-            train: train(section, backbone))
+            train: train(section, backbone), budget: budget(section))
     }
 
     // MARK: Backbones
@@ -259,6 +259,17 @@ private struct PlanReader {
         }
         section.finish()
         return train
+    }
+
+    private func budget(_ section: PlanSection) -> BudgetPlan {
+        guard let section = section.section("budget") else { return BudgetPlan() }
+        var budget = BudgetPlan()
+        if let text = section.text("memory") {
+            budget.memory = ByteCount(parsing: text)
+            if budget.memory == nil { section.problem("memory", "expected an amount such as 800MB or 1.5GiB, found '\(text)'") }
+        }
+        section.finish()
+        return budget
     }
 
     // MARK: Common values

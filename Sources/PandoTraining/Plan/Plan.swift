@@ -14,10 +14,11 @@ public struct Plan: Sendable, Hashable, Codable {
     /// In the order of the file. Names are unique.
     public var tasks: [TaskPlan]
     public var train: TrainPlan
+    public var budget: BudgetPlan
 
     public init(
         name: String, backbone: BackbonePlan = BackbonePlan(), textBackbone: TextBackbonePlan = TextBackbonePlan(),
-        data: DataPlan, tasks: [TaskPlan], train: TrainPlan = TrainPlan()
+        data: DataPlan, tasks: [TaskPlan], train: TrainPlan = TrainPlan(), budget: BudgetPlan = BudgetPlan()
     ) {
         self.name = name
         self.backbone = backbone
@@ -25,6 +26,7 @@ public struct Plan: Sendable, Hashable, Codable {
         self.data = data
         self.tasks = tasks
         self.train = train
+        self.budget = budget
     }
 
     /// Whether any task reads texts, and the text backbone is needed.
@@ -249,4 +251,12 @@ public struct TrainPlan: Sendable, Hashable, Codable {
         self.backboneRate = backboneRate
         self.augments = augments
     }
+}
+
+/// What training may take.
+public struct BudgetPlan: Sendable, Hashable, Codable {
+    /// The process's memory; `nil` for no bound. Training that would need more is refused before it begins.
+    public var memory: ByteCount?
+
+    public init(memory: ByteCount? = nil) { self.memory = memory }
 }

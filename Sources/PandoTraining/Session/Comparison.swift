@@ -17,9 +17,9 @@ public struct Comparison: Sendable, Encodable {
         public let multiplyAddsPerImage: Int
         /// Preprocessed images for which all tasks are answered in a second, measured.
         public let imagesPerSecond: Double
-        /// Features and heads; `nil`: not run.
+        /// Features or pictures, and training; `nil`: not run.
         public let trainingSeconds: Double?
-        /// While heads were trained; `nil`: not run.
+        /// What tensors held at most while heads, or one network after the other, were trained; `nil`: not run.
         public let peakTrainingBytes: Int?
         /// Each task's metric on test; `nil`: not run.
         public let metrics: [String: Double?]
@@ -51,20 +51,23 @@ extension Bundle {
     /// Holds this bundle against one network for each of its tasks.
     ///
     /// Counts are exact; speeds are measured here and now, both sides in turns, the backbone with all tasks' heads
-    /// after one pass or with each task's head after a pass of its own. Whole networks are not trained, so their
-    /// training and their metrics are missing, not guessed.
+    /// after one pass or with each task's head after a pass of its own. Where no networks of their own were trained,
+    /// their training and their metrics are missing, not guessed.
     /// - Parameters:
     ///   - metrics: the shared side's, by task.
+    ///   - separate: by task, what `TrainingSession.fineTune` left.
     ///   - seconds: about how long to measure.
     public func compared(
-        metrics: [String: TaskMetrics], workers: Int = MachineResources.allowedCores, seconds: Double = 4
+        metrics: [String: TaskMetrics], separate: [String: FineTuned] = [:],
+        workers: Int = MachineResources.allowedCores, seconds: Double = 4
     ) -> Comparison {
         let side = preprocessing.outputSize
         let shape = [1, side.height, side.width, 3]
         let passAdds = multiplyAdds(inputShape: shape) { [backbone.features(of: $0, reading: []).pooled] }
         // The pretraining's classifier is no part of what is deployed.
-        let classifierNumbers = backbone.namedTensors.filter { $0.name.hasPrefix("classifier.") || $0.name.hasPrefix("_fc.") }
-            .reduce(0) { $0 + $1.tensor.elementCount }
+        let classifierNumbers = backbone.namedTensors.filter { tensor in
+            plan.backbone.name.classifierNames.contains { tensor.name.hasPrefix($0 + ".") }
+        }.reduce(0) { $0 + $1.tensor.elementCount }
         let backboneNumbers = backbone.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } - classifierNumbers
         let backboneParameters = backbone.parameterCount - classifierNumbers
         let headParameters = tasks.map(\.head.parameterCount)
@@ -86,8 +89,13 @@ extension Bundle {
                 parameters: total(headParameters, passes: tasks.count, of: backboneParameters),
                 bytes: 4 * total(headNumbers, passes: tasks.count, of: backboneNumbers),
                 multiplyAddsPerImage: total(headAdds, passes: tasks.count, of: passAdds),
-                imagesPerSecond: speeds.separate, trainingSeconds: nil, peakTrainingBytes: nil,
-                metrics: Dictionary(uniqueKeysWithValues: tasks.map { ($0.name, nil) })),
+                imagesPerSecond: speeds.separate,
+                trainingSeconds: separate.isEmpty ? nil : separate.values.reduce(0) { $0 + $1.cost.seconds },
+                peakTrainingBytes: separate.values.map(\.cost.peakTensorBytes).max(),
+                metrics: Dictionary(
+                    uniqueKeysWithValues: tasks.map { task in
+                        (task.name, primary[task.name].flatMap { separate[task.name]?.scores[$0.name] })
+                    })),
             metricNames: primary.mapValues(\.name))
     }
 

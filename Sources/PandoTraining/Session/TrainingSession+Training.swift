@@ -55,6 +55,7 @@ extension TrainingSession {
         cancellation: CancellationFlag? = nil, _ report: @escaping @Sendable (Event) -> Void = { _ in }
     ) throws -> Outcome {
         try Bundle.checkWritable(bundle)
+        try checkBudget(cancellation)
         let run = try resumes
             ? resumedRun(bundle, registry, runs, report)
             : registry.start(
@@ -139,11 +140,8 @@ extension TrainingSession {
         return metrics
     }
 
-    /// The newest run for this bundle that did not finish, marked as running again; one with a checkpoint, if there is
-    /// any.
-    private func resumedRun(
-        _ bundle: URL, _ registry: RunRegistry, _ runs: URL, _ report: @Sendable (Event) -> Void
-    ) throws -> Run {
+    /// Runs for this bundle that did not finish, the newest first; and the first of them that has a checkpoint.
+    private func unfinished(_ bundle: URL, _ registry: RunRegistry, _ runs: URL) throws -> (runs: [Run], saved: Run?) {
         let path = bundle.standardizedFileURL.path
         let unfinished = try registry.runs().filter {
             $0.bundlePath == path && $0.planName == plan.name && $0.status != .finished && $0.status != .running
@@ -151,8 +149,22 @@ extension TrainingSession {
         let saved = unfinished.first { run in
             FileManager.default.fileExists(atPath: Recorder.checkpoint(in: runs.appendingPathComponent(run.id)).path)
         }
+        return (unfinished, saved)
+    }
+
+    /// Whether there is something to go on with for this bundle.
+    func hasStoppedRun(for bundle: URL, registry: RunRegistry, runs: URL) throws -> Bool {
+        try unfinished(bundle, registry, runs).saved != nil
+    }
+
+    /// The newest run for this bundle that did not finish, marked as running again; one with a checkpoint, if there is
+    /// any.
+    private func resumedRun(
+        _ bundle: URL, _ registry: RunRegistry, _ runs: URL, _ report: @Sendable (Event) -> Void
+    ) throws -> Run {
+        let (unfinished, saved) = try unfinished(bundle, registry, runs)
         guard let run = saved ?? unfinished.first else {
-            throw TrainingError.nothingToResume(plan: plan.name, bundle: path)
+            throw TrainingError.nothingToResume(plan: plan.name, bundle: bundle.standardizedFileURL.path)
         }
         report(.message("going on with run \(run.id)" + (saved == nil ? ", which had not begun to train" : "")))
         try registry.resume(run.id)

@@ -6,7 +6,7 @@ import PandoTensor
 
 /// Everything between a plan and a bundle: data, features, training, measuring.
 public struct TrainingSession: Sendable {
-    public let plan: Plan
+    public internal(set) var plan: Plan
     public var store: FeatureStore
     public var workers: Int
     public var decoder = ImageDecoder()

@@ -19,6 +19,13 @@ public struct TaskData: Sendable {
         guard let examples = examples[split] else { stop("TaskData: \(name) has no \(split.rawValue) examples") }
         return examples
     }
+
+    /// The same task with at most so many training examples, and so many of each other split.
+    func limited(training: Int, elsewhere: Int) -> TaskData {
+        let few = Dictionary(
+            uniqueKeysWithValues: examples.map { ($0, $1.prefix($0 == .train ? training : elsewhere)) })
+        return TaskData(plan: plan, labels: labels, texts: texts, examples: few)
+    }
 }
 
 /// Why a plan and its data do not fit, with everything that is wrong.

@@ -24,6 +24,18 @@ public struct TaskExamples: Sendable {
 
     public var count: Int { rows.count }
 
+    /// The first `count` examples, or all if there are fewer.
+    func prefix(_ count: Int) -> TaskExamples {
+        let targets: Targets =
+            switch targets {
+            case .classes(let classes): .classes(Array(classes.prefix(count)))
+            case .labels(let labels, let labelCount): .labels(Array(labels.prefix(count)), count: labelCount)
+            case .numbers(let numbers): .numbers(Array(numbers.prefix(count)))
+            case .texts(let texts): .texts(Array(texts.prefix(count)))
+            }
+        return TaskExamples(rows: Array(rows.prefix(count)), targets: targets)
+    }
+
     /// The targets at `positions`, as a head's loss takes them.
     func batch(_ positions: some Collection<Int>, texts: (any FeatureSource)?) -> TaskHead.Targets {
         switch targets {
