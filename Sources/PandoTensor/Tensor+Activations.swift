@@ -104,7 +104,7 @@ struct Elementwise: Operation {
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         if case .linear(let scale, _) = function { return [gradient * scale] }
-        let input = saved.input(0).contiguous()
+        let input = (keepsResult ? saved.result : saved.input(0)).contiguous()
         let incoming = gradient.cast(to: input.elementType).contiguous()
         let output = Tensor(uninitialized: input.shape, input.elementType)
         guard input.elementCount > 0 else { return [output] }
@@ -118,7 +118,15 @@ struct Elementwise: Operation {
     }
 
     func keeps(_ wanted: [Bool]) -> Kept {
-        if case .linear = function { .nothing } else { .inputs }
+        if case .linear = function { .nothing } else { keepsResult ? .output : .inputs }
+    }
+
+    /// Whether the slope follows from the result as from the input. The next layer keeps the result anyway.
+    private var keepsResult: Bool {
+        switch function {
+        case .relu, .clamp: true
+        default: false
+        }
     }
 
     /// Shape does not matter to an element-wise function: one primitive serves all tensors of a size.

@@ -96,16 +96,19 @@ import Testing
         #expect(message(at: url).contains("../../etc/passwd, which is outside of the bundle"))
     }
 
-    @Test func `a bundle of a newer version is refused with both versions`() throws {
+    @Test func `a bundle of another version is refused with both versions`() throws {
         let folder = try TemporaryDirectory()
         let url = folder.url.appendingPathComponent("bundle")
         try write([trained("one")], to: url)
         let manifest = url.appendingPathComponent("bundle.json")
         let text = try String(contentsOf: manifest, encoding: .utf8)
-        let newer = text.replacing("\"version\" : 1", with: "\"version\" : 3")
+        let newer = text.replacing("\"version\" : 2", with: "\"version\" : 3")
         try #require(newer != text)
         try Data(newer.utf8).write(to: manifest)
-        #expect(message(at: url).contains("written by a newer Pando: format version 3, this one reads up to 1"))
+        #expect(message(at: url).contains("written by a newer Pando: format version 3, this one reads 2"))
+        let older = text.replacing("\"version\" : 2", with: "\"version\" : 1")
+        try Data(older.utf8).write(to: manifest)
+        #expect(message(at: url).contains("written by an older Pando: format version 1, this one reads 2"))
         try Data("{".utf8).write(to: manifest)
         #expect(message(at: url).contains("bundle.json is damaged"))
     }
