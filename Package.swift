@@ -24,10 +24,11 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COneDNN", pkgConfig: "dnnl"),
+        .systemLibrary(name: "CLAPACK", providers: [.apt(["liblapack3"])]),
         .systemLibrary(name: "CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
         .target(name: "CImaging", dependencies: ["CVips"]),
         .target(name: "CKernels"),
-        .target(name: "PandoTensor", dependencies: ["CKernels", "COneDNN"], swiftSettings: strict),
+        .target(name: "PandoTensor", dependencies: ["CKernels", "CLAPACK", "COneDNN"], swiftSettings: strict),
         .target(name: "PandoNN", dependencies: ["PandoTensor"], swiftSettings: strict),
         .target(
             name: "PandoData",

@@ -218,6 +218,23 @@ import Testing
         expectGradients(of: [x + 2, slopes], step: 1e-3, "power") { $0[0].power($0[1]) }
     }
 
+    /// Fused into the linear map before them, or computed for themselves.
+    @Test(arguments: [
+        Activation.leakyReLU(slope: 0.1), .elu(alpha: 1.5), .geluTanh, .mish, .hardSigmoid, .hardSwish,
+    ])
+    func programsComputeTheSame(function: Activation) {
+        let (weight, bias) = (irregular([7, 5]), irregular([7], phase: 1))
+        let x = irregular([3, 5], phase: 2) * 4
+        let program = Program(inputShape: x.shape) {
+            let activated = linear($0, weight: weight, bias: bias).applying(function)
+            return [activated, activated.selected(where: (activated .> 0) .& .!(activated .> 1), otherwise: -activated)]
+        }
+        let expected = linear(x, weight: weight, bias: bias).applying(function)
+        let results = program(x)
+        expectClose(results[0], expected)
+        expectClose(results[1], expected.selected(where: (expected .> 0) .& .!(expected .> 1), otherwise: -expected))
+    }
+
     @Test func medianAndQuantileOfAnEvenCount() {
         let x = Tensor([4, 1, 3, 2] as [Float])
         #expect(x.median(along: 0).scalar() == 2)
