@@ -32,7 +32,8 @@ private struct EinsumNotation {
         let parts = written[..<(arrow ?? written.count)]
             .split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
         require(
-            parts.count == ranks.count && !ranks.isEmpty, "einsum: \"\(notation)\" has \(parts.count) operands, got \(ranks.count)")
+            parts.count == ranks.count && !ranks.isEmpty,
+            "einsum: \"\(notation)\" has \(parts.count) operands, got \(ranks.count)")
         var extra = 0
         for (part, rank) in zip(parts, ranks) {
             let named = part.count { $0 != "." }
@@ -68,7 +69,7 @@ private struct EinsumNotation {
             return part
         }
         require(
-            part.count >= start + 3 && part[start..<start + 3] == ["." , ".", "."]
+            part.count >= start + 3 && part[start..<start + 3] == [".", ".", "."]
                 && (part[..<start] + part[(start + 3)...]).allSatisfy(\.isLetter),
             "einsum: \"\(notation)\" holds what is neither a letter nor one ellipsis per operand")
         return part[..<start] + hidden(hiddenCount) + part[(start + 3)...]

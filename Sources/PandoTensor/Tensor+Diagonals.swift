@@ -3,7 +3,8 @@
 extension Tensor {
     /// The numbers from `start` up to but without `end`, `step` apart.
     public static func arange(_ start: Float = 0, to end: Float, by step: Float = 1) -> Tensor {
-        require(step != 0 && (end - start) / step >= 0, "arange: a step of \(step) does not lead from \(start) to \(end)")
+        require(
+            step != 0 && (end - start) / step >= 0, "arange: a step of \(step) does not lead from \(start) to \(end)")
         let count = Int(((Double(end) - Double(start)) / Double(step)).rounded(.up))
         return Tensor((0..<count).map { Float(Double(start) + Double($0) * Double(step)) })
     }

@@ -122,7 +122,8 @@ struct ConstantPad: Operation {
         let input = inputs[0]
         let shape = input.shape.indices.map { before[$0] + input.shape[$0] + after[$0] }
         let output =
-            value == 0 ? Tensor.zeros(shape, input.elementType) : .filled(shape, with: value).cast(to: input.elementType)
+            value == 0
+            ? Tensor.zeros(shape, input.elementType) : .filled(shape, with: value).cast(to: input.elementType)
         input.copyElements(into: part(of: output, input.shape), at: 0)
         return output
     }

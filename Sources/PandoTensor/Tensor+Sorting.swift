@@ -84,7 +84,8 @@ extension Tensor {
 }
 
 /// Sorts by one whole number per element: its value, in order-preserving bits, above its position.
-private func sortedIndices(_ descending: Bool) -> (UnsafeBufferPointer<Float>, UnsafeMutableBufferPointer<Int64>) -> Void
+private func sortedIndices(_ descending: Bool) -> (UnsafeBufferPointer<Float>, UnsafeMutableBufferPointer<Int64>) ->
+    Void
 {
     { values, positions in
         require(values.count <= UInt32.max, "sort: \(values.count) elements are too many")

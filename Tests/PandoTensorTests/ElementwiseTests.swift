@@ -177,7 +177,8 @@ import Testing
             ("finite", ends.finiteMask(), [false, false, false, true]),
             ("infinite", ends.infiniteMask(), [true, true, false, false]),
             ("NaN", ends.nanMask(), [false, false, true, false]),
-            ("equal", ends .== ends, [true, true, false, true]), ("unequal", ends .!= ends, [false, false, true, false]),
+            ("equal", ends .== ends, [true, true, false, true]),
+            ("unequal", ends .!= ends, [false, false, true, false]),
             ("not less", ends .>= 0, [true, false, false, true]), ("less", ends .< 0, [false, true, false, false]),
         ]
         for (name, found, right) in tables { #expect(found.scalars(as: Bool.self) == right, "\(name)") }
@@ -227,7 +228,9 @@ import Testing
         let x = irregular([3, 5], phase: 2) * 4
         let program = Program(inputShape: x.shape) {
             let activated = linear($0, weight: weight, bias: bias).applying(function)
-            return [activated, activated.selected(where: (activated .> 0) .& .!(activated .> 1), otherwise: -activated)]
+            return [
+                activated, activated.selected(where: (activated .> 0) .& .!(activated .> 1), otherwise: -activated),
+            ]
         }
         let expected = linear(x, weight: weight, bias: bias).applying(function)
         let results = program(x)

@@ -57,7 +57,8 @@ import Testing
         let x = irregular([2, 3, 4])
         let places = Tensor([1, 1, 0, 2, 0, 1] as [Int64], shape: [2, 3, 1])
         for (mode, name) in [
-            (PaddingMode.constant(2), "constant"), (.reflect, "reflect"), (.replicate, "replicate"), (.circular, "circular"),
+            (PaddingMode.constant(2), "constant"), (.reflect, "reflect"), (.replicate, "replicate"),
+            (.circular, "circular"),
         ] {
             expectGradients(of: [x], "\(name) padding") { $0[0].padded(before: [0, 1, 2], after: [1, 2, 0], mode) }
         }

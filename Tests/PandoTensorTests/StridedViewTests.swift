@@ -79,21 +79,29 @@ import Testing
             ("leaky relu", { $0.leakyReLU() }), ("relu6", { $0.relu6() }), ("elu", { $0.elu() }), ("erf", { $0.erf() }),
             ("log1p", { $0.log1p() }), ("expm1", { $0.expm1() }), ("cube root", { $0.cubeRoot() }),
             ("floor", { ($0 * 3).floor() }), ("power", { ($0 + 2).power($0) }), ("remainder", { $0.remainder($0 + 2) }),
-            ("prelu", { $0.parametricReLU(slopes: $0.slice(0..<1)) }), ("less", { ($0 .< $0.mean()).cast(to: .float32) }),
-            ("logic", { (($0 .> 0) .& .!($0 .> 0.5)).cast(to: .float32) }), ("fill", { $0.filled(with: 1, where: $0 .> 0) }),
+            ("prelu", { $0.parametricReLU(slopes: $0.slice(0..<1)) }),
+            ("less", { ($0 .< $0.mean()).cast(to: .float32) }),
+            ("logic", { (($0 .> 0) .& .!($0 .> 0.5)).cast(to: .float32) }),
+            ("fill", { $0.filled(with: 1, where: $0 .> 0) }),
             ("masked", { $0.selected(where: $0 .> 0) }), ("product", { $0.product(along: [0, 2]) }),
             ("norm", { $0.norm(along: [1, 3]) }), ("deviation", { $0.standardDeviation(along: [0, 1, 2, 3]) }),
             ("any", { ($0 .> 0.3).any(along: [1]).cast(to: .float32) }),
             ("argmax", { $0.argmax(along: 1).cast(to: .float32) }), ("running sum", { $0.cumulativeSum(along: 2) }),
             ("running maximum", { $0.cumulativeMax(along: 0).values }), ("sort", { $0.sorted(along: 1).values }),
-            ("median", { $0.median(along: 3) }), ("flip", { $0.flipped(along: [0, 2]) }), ("roll", { $0.rolled(by: 1, along: 3) }),
-            ("repeat", { $0.repeated([1, 2, 1, 2]) }), ("every other", { $0.slice(0..<$0.shape[2], along: 2, step: 2) }),
+            ("median", { $0.median(along: 3) }), ("flip", { $0.flipped(along: [0, 2]) }),
+            ("roll", { $0.rolled(by: 1, along: 3) }),
+            ("repeat", { $0.repeated([1, 2, 1, 2]) }),
+            ("every other", { $0.slice(0..<$0.shape[2], along: 2, step: 2) }),
             ("constant padding", { $0.padded(before: [1, 0, 2, 0], after: [0, 1, 0, 0]) }),
             ("edge padding", { $0.padded(before: [1, 0, 2, 0], after: [0, 1, 0, 0], .replicate) }),
             ("index select", { $0.gathered(at: Tensor([0, 0] as [Int64]), along: 2) }),
             ("picked", { $0.elements(at: $0.argmax(along: 1, keepingAxes: true), along: 1) }),
-            ("scattered", { $0.scatterAdded($0, at: Tensor([Int64(0)], shape: [1, 1, 1, 1]).broadcast(to: $0.shape), along: 3) }),
-            ("triangle", { $0.upperTriangle() }), ("diagonal", { $0.diagonal() }), ("diagonal matrix", { $0.diagonalMatrix() }),
+            (
+                "scattered",
+                { $0.scatterAdded($0, at: Tensor([Int64(0)], shape: [1, 1, 1, 1]).broadcast(to: $0.shape), along: 3) }
+            ),
+            ("triangle", { $0.upperTriangle() }), ("diagonal", { $0.diagonal() }),
+            ("diagonal matrix", { $0.diagonalMatrix() }),
             ("product with a vector", { matmul($0, other.slice(0..<$0.shape[3])) }), ("inner", { inner($0, $0) }),
             ("einsum", { einsum("abcd,abed->bec", $0, $0) }),
         ]
@@ -109,7 +117,8 @@ import Testing
                 let seed = irregular(expected.shape, phase: 9)
                 expectClose(
                     found.gradients(for: [leaves[0]], seed: seed)[0],
-                    expected.gradients(for: [leaves[1]], seed: seed)[0], "gradient of \(name) of \(shape) by \(view.strides)")
+                    expected.gradients(for: [leaves[1]], seed: seed)[0],
+                    "gradient of \(name) of \(shape) by \(view.strides)")
             }
         }
     }

@@ -64,7 +64,8 @@ enum LAPACK {
         var (n, info, query) = (Int32(size), Int32(0), Int32(-1))
         var (wanted, wantedWhole) = (0.0, Int32(0))
         dsyevd_(
-            "V", "U", &n, matrix.baseAddress, &n, values.baseAddress, &wanted, &query, &wantedWhole, &query, &info, 1, 1)
+            "V", "U", &n, matrix.baseAddress, &n, values.baseAddress, &wanted, &query, &wantedWhole, &query, &info, 1, 1
+        )
         _ = checked(info, "dsyevd")
         var (length, wholeLength) = (Int32(wanted), wantedWhole)
         var work = [Double](repeating: 0, count: Int(length))
