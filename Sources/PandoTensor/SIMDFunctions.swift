@@ -109,7 +109,7 @@ func errorFunction(_ x: Floats) -> Floats {
     let size = magnitude(x).replacing(with: 4, where: magnitude(x) .> 4)
     let end = size * (-1.205_976_4e-05 + size * (4.359_436e-06 - size * 2.677_63e-07))
     let tail = size * (-0.024_004_545 + size * (0.003_666_045_6 + size * (-0.000_277_515_88 + end)))
-    let far = -exponentialLessOne(-size * (1.128_726_8 + size * (0.634_862 + size * (0.106_640_56 + tail))))
+    let far = 0 - exponentialLessOne(0 - size * (1.128_726_8 + size * (0.634_862 + size * (0.106_640_56 + tail))))
     let signed = unsafeBitCast(unsafeBitCast(far, to: SIMD8<UInt32>.self) | signBits(x), to: Floats.self)
     return near.replacing(with: signed, where: magnitude(x) .> 1)
 }

@@ -87,10 +87,7 @@ struct Elementwise: Operation {
             return input.cast(to: .float32).mapped {
                 (alpha * exponentialLessOne($0)).replacing(with: $0, where: $0 .> 0)
             }.cast(to: input.elementType)
-        case .clamp(let lower, let upper):
-            return input.cast(to: .float32).mapped {
-                $0.replacing(with: lower, where: $0 .< lower).replacing(with: upper, where: $0 .> upper)
-            }.cast(to: input.elementType)
+        case .clamp(let lower, let upper): return input.held(lower, upper)
         default: break
         }
         let output = Tensor(uninitialized: input.shape, input.elementType)
@@ -159,6 +156,33 @@ extension Tensor {
             }
         }
         return output
+    }
+}
+
+extension Tensor {
+    /// Every element within the bounds; what is not a number stays so, which oneDNN would make the lower bound.
+    fileprivate func held(_ lower: Float, _ upper: Float) -> Tensor {
+        switch elementType {
+        case .float32: return held(lower, upper, as: Float.self) { $0 }
+        case .bfloat16: return held(BFloat16(lower), BFloat16(upper), as: BFloat16.self) { Float($0) }
+        default: return cast(to: .float32).held(lower, upper).cast(to: elementType)
+        }
+    }
+
+    @inline(__always)
+    private func held<Scalar: TensorScalar>(
+        _ lower: Scalar, _ upper: Scalar, as type: Scalar.Type, _ number: (Scalar) -> Float
+    ) -> Tensor {
+        let (least, greatest) = (number(lower), number(upper))
+        return withScalars(as: type) { source in
+            Tensor(unsafeUninitialized: shape, of: type) { target in
+                for index in target.indices {
+                    let value = number(source[index])
+                    let raised = value < least ? lower : source[index]
+                    target[index] = value > greatest ? upper : raised
+                }
+            }
+        }
     }
 }
 
