@@ -219,29 +219,4 @@ final class TemporaryFolder {
     deinit {
         do { try FileManager.default.removeItem(at: url) } catch { Issue.record("\(error)") }
     }
-
-    @Test func `a backbone can start at random, be trained, and see smaller pictures`() throws {
-        let plan = try read(
-            smallest + "\nbackbone: {name: vit_tiny_patch16_224, weights: random, image_size: 96}\nbudget: {memory: 1.5GiB}")
-        #expect(plan.backbone.weights == .random)
-        #expect(plan.backbone.isTrained)
-        #expect(plan.train.backboneRate == 1)
-        #expect(plan.preprocessing.outputSize == PixelSize(96))
-        #expect(plan.budget.memory == ByteCount(3 << 29))
-        let tuned = try read(smallest + "\nbackbone: {name: mobilenet_v2, train: true}\ntrain: {backbone_rate: 0.5, augment: false}")
-        #expect(tuned.backbone.isTrained && tuned.backbone.weights == .pretrained)
-        #expect(tuned.train.backboneRate == 0.5 && !tuned.train.augments)
-    }
-
-    @Test(arguments: [
-        ("backbone: {name: resnet18, weights: random, train: false}", "knows nothing unless it is trained"),
-        ("backbone: {name: vit_tiny_patch16_224, weights: random, image_size: 100}", "no multiple of 16"),
-        ("train: {augment: false}", "the backbone is frozen"),
-        ("backbone: {name: resnet18, train: maybe}", "expected true or false"),
-        ("budget: {memory: lots}", "expected an amount"),
-    ])
-    func `what a trained backbone cannot be is refused`(line: String, reason: String) {
-        let found = problems(of: smallest + "\n" + line)
-        #expect(found.contains { $0.message.contains(reason) }, "\(found)")
-    }
 }
