@@ -74,8 +74,8 @@ import Testing
             #expect(frozen.peaks.activations - frozen.start.activations == headKeeps)
             let trained = MemoryMeter.measure { valueAndGradients(of: stack) { $0(x).squared().mean() } }
             #expect(trained.result.gradients.tensors.count == 18)
-            #expect(trained.peakBytes > 12 * x.byteCount, "the tape keeps what each trained layer read")
-            #expect(trained.peaks.activations > 12 * x.byteCount)
+            #expect(trained.peakBytes > 8 * x.byteCount, "the tape keeps what each trained layer read")
+            #expect(trained.peaks.activations >= 8 * x.byteCount)
             let start = MemoryMeter.liveBytes
             _ = valueAndGradients(of: stack) { $0(x).squared().mean() }
             #expect(MemoryMeter.liveBytes == start, "the tape is gone with the value")

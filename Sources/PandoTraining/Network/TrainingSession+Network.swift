@@ -70,13 +70,11 @@ extension TrainingSession {
             try NetworkCheckpoint.restore(&trainer, fingerprint: fingerprint, from: recorder.checkpoint)
         }
         while !trainer.isDone {
-            // An epoch that fails or is cancelled leaves the state as it was before.
-            var next = trainer
-            let reports = try next.trainEpoch(cancellation: cancellation) { done, total in
+            // What an epoch that is cancelled has done is thrown away: the checkpoint is of the one before.
+            let reports = try trainer.trainEpoch(cancellation: cancellation) { done, total in
                 report(.progress(title: "training", unit: "steps", done: done, total: total))
             }
             guard let reports else { throw CancellationError() }
-            trainer = next
             for epoch in reports {
                 try recorder.record(epoch)
                 report(.epoch(epoch))
