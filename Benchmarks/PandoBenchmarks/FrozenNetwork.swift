@@ -33,77 +33,67 @@ enum FrozenNetwork: String, CaseIterable {
     /// Compiled, and how many multiply-adds an example takes.
     struct Compiled {
         let multiplyAdds: Int
+        let quantization: Quantization?
         /// From examples to pooled vectors.
         let pooled: (Tensor) -> Tensor
     }
 
     func compiled(_ precision: ElementType, workers: Int) throws -> Compiled {
-        let adds = try multiplyAddsPerExample()
-        if self == .miniLM {
-            let network = try encoder()
-            let programs = ProgramCache(precision: precision) { inputs in
-                Self.pooled(network, network.embeddings(ids: inputs[0]))
-            }
-            return Compiled(multiplyAdds: adds) {
-                programs([$0], sliceSize: FrozenBackbone.sliceSize, workers: workers)[0]
-            }
-        }
-        let frozen = FrozenBackbone(try pictureNetwork(), precision: precision)
-        return Compiled(multiplyAdds: adds) { frozen.features(of: $0, workers: workers).pooled }
+        guard let kind = pictureKind else { return try compiledEncoder(precision, nil, workers) }
+        let network = try Self.network(kind)
+        return Self.compiled(FrozenBackbone(network, precision: precision), workers)
     }
 
-    /// In 8-bit integers, the ranges found on `examples`, and where not in `precision`.
-    func quantized(_ precision: ElementType, calibratedOn examples: Tensor, batch: Int, workers: Int) throws -> Compiled {
-        let traced = try traced()
-        let quantization = try Quantization.calibrated(on: [traced.input(examples)], traced.function)
-        let size = min(FrozenBackbone.sliceSize, (batch + workers - 1) / workers)
-        let shape = [size] + traced.input(self.examples(size)).shape.dropFirst()
-        let program = try Program(
-            inputShape: shape, precision: precision, quantization: quantization, traced.function)
-        return Compiled(multiplyAdds: try multiplyAddsPerExample()) { examples in
-            let parts = Parallel.map(batch / size, workers: workers) {
-                program(traced.input(examples.slice($0 * size..<($0 + 1) * size)))[0]
-            }
-            return .concatenated(parts)
+    /// In 8-bit integers, calibrated on `examples`, and in bf16 what would lose too much.
+    func quantized(calibratedOn examples: Tensor, workers: Int) throws -> Compiled {
+        guard let kind = pictureKind else { return try compiledEncoder(.bfloat16, examples, workers) }
+        return Self.compiled(try FrozenBackbone(try Self.network(kind), calibratingOn: examples), workers)
+    }
+
+    private static func compiled(_ frozen: FrozenBackbone, _ workers: Int) -> Compiled {
+        let adds = PandoTensor.multiplyAdds(inputShape: [1, side, side, 3]) {
+            [frozen.backbone.features(of: $0).pooled]
+        }
+        return Compiled(multiplyAdds: adds, quantization: frozen.quantization) {
+            frozen.features(of: $0, workers: workers).pooled
         }
     }
 
-    /// A network as programs take it: what is computed outside of them first, and what they compute.
-    private struct Traced: Sendable {
-        let input: @Sendable (Tensor) -> Tensor
-        let function: @Sendable (Tensor) -> [Tensor]
-    }
-
-    private func traced() throws -> Traced {
-        if self == .miniLM {
-            let network = try encoder()
-            return Traced(input: { network.embeddings(ids: $0) }, function: { Self.pooled(network, $0) })
+    private func compiledEncoder(_ precision: ElementType, _ examples: Tensor?, _ workers: Int) throws -> Compiled {
+        let network = try SentenceEncoder(folder: WeightsLocation.find(rawValue)).network
+        let function: @Sendable ([Tensor]) -> [Tensor] = { inputs in
+            let states = network.states(from: network.embeddings(ids: inputs[0]))
+            return [states[states.count - 1].mean(along: [1])]
         }
-        let network = try pictureNetwork()
-        return Traced(input: { $0 }, function: { [network.features(of: $0).pooled] })
+        let quantization = try examples.map { try Quantization.calibrated(on: [[$0]], function) }
+        let programs = ProgramCache(precision: precision, quantization: quantization, function)
+        let adds = PandoTensor.multiplyAdds(inputShape: [1, Self.tokens, network.configuration.hiddenSize]) {
+            Array(network.states(from: $0).suffix(1))
+        }
+        return Compiled(multiplyAdds: adds, quantization: quantization) {
+            programs([$0], sliceSize: Self.textsAtOnce, workers: workers)[0]
+        }
     }
 
-    private func multiplyAddsPerExample() throws -> Int {
-        let traced = try traced()
-        return multiplyAdds(inputShape: traced.input(examples(1)).shape, traced.function)
-    }
+    /// Texts that one thread encodes at once, as many as `SentenceEncoder` lets it.
+    private static let textsAtOnce = 8
 
-    private func encoder() throws -> BERT { try SentenceEncoder(folder: WeightsLocation.find(rawValue)).network }
-
-    private static func pooled(_ network: BERT, _ embeddings: Tensor) -> [Tensor] {
-        let states = network.states(from: embeddings)
-        return [states[states.count - 1].mean(along: [1])]
+    /// Nil for a network over texts.
+    private var pictureKind: ImageBackboneKind? {
+        switch self {
+        case .mobileNetV2: .mobileNetV2
+        case .efficientNetLite0: .efficientNetLite0
+        case .resNet50: .resNet50
+        case .vitSmall: .vitSmall
+        case .vitBase: .vitBase
+        case .miniLM: nil
+        }
     }
 
     /// With its published weights where the set-up fetches them, else with random ones.
-    private func pictureNetwork() throws -> any ImageBackbone {
-        switch self {
-        case .mobileNetV2: try ImageBackboneKind.mobileNetV2.loadPretrained()
-        case .efficientNetLite0: try ImageBackboneKind.efficientNetLite0.loadPretrained()
-        case .resNet50: ImageBackboneKind.resNet50.makeNetwork(pictureSize: Self.side, seed: 1)
-        case .vitSmall: ImageBackboneKind.vitSmall.makeNetwork(pictureSize: Self.side, seed: 1)
-        case .vitBase, .miniLM: ImageBackboneKind.vitBase.makeNetwork(pictureSize: Self.side, seed: 1)
-        }
+    private static func network(_ kind: ImageBackboneKind) throws -> any ImageBackbone {
+        if ImageBackboneKind.fetched.contains(kind) { return try kind.loadPretrained() }
+        return kind.makeNetwork(pictureSize: side, seed: 1)
     }
 }
 

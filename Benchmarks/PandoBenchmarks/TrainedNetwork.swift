@@ -27,14 +27,18 @@ enum TrainedNetwork: String, CaseIterable {
         let pictures = Tensor.uniform(-2..<2, [batch, side, side, 3], using: &generator)
         let targets = (0..<batch).map { _ in Int.random(in: 0..<classes, using: &generator) }
         return {
+            var updates = BufferUpdates()
             let (_, gradients) = valueAndGradients(of: network) { network in
-                let pooled = inLanes(workers) { lane in
+                let lanes = inLanes(workers) { lane in
                     let part = pictures.slice(lane.share(of: batch)).cast(to: type)
                     let pass = TrainingPass(using: SeededGenerator(seed: UInt64(lane.index)))
-                    return network.features(of: part, reading: [], during: pass).pooled
+                    let pooled = network.features(of: part, reading: [], during: pass).pooled
+                    return (pooled: pooled, updates: pass.updates)
                 }
-                return crossEntropy(network.logits(.concatenated(pooled)).cast(to: .float32), targets)
+                updates = lanes[0].updates
+                return crossEntropy(network.logits(.concatenated(lanes.map(\.pooled))).cast(to: .float32), targets)
             }
+            network.updateBuffers(by: updates)
             optimizer.update(&network, along: gradients)
         }
     }

@@ -131,7 +131,8 @@ private final class ProcessRuns: Contestant {
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
             let last = String(decoding: complaints + answer, as: UTF8.self).split(separator: "\n").last ?? ""
-            throw PeerError(peer: name, reason: "\(program.lastPathComponent) ended with \(process.terminationStatus): \(last)")
+            throw PeerError(
+                peer: name, reason: "\(program.lastPathComponent) ended with \(process.terminationStatus): \(last)")
         }
         return elapsed
     }

@@ -65,8 +65,7 @@ extension Work {
         let likeness = Key(work: "int8 \(network.rawValue)", precision: "int8", batch: batch, unit: "cosine")
         return Work(keys: [speed, likeness]) { meeting in
             tell("\(speed.description): calibrating")
-            let quantized = try network.quantized(
-                .bfloat16, calibratedOn: network.examples(4, seed: 2), batch: batch, workers: workers)
+            let quantized = try network.quantized(calibratedOn: network.examples(8, seed: 2), workers: workers)
             let plain = try network.compiled(.bfloat16, workers: workers)
             let examples = network.examples(batch)
             let ours = OwnRuns("Pando int8", unitsPerRun: batch) { _ = quantized.pooled(examples) }
@@ -74,10 +73,12 @@ extension Work {
             let rates = try meeting.rounds(speed.description, [ours, theirs]).map { Figure(medianOf: $0 ?? []) }
             let (left, right) = (quantized.pooled(examples).l2Normalized(), plain.pooled(examples).l2Normalized())
             let cosines = (left * right).sum(along: [1]).scalars()
+            let layers = quantized.quantization?.layers ?? []
             return [
                 Comparison(
                     key: speed, ours: rates[0], peers: [PeerFigure(peer: "Pando bf16", figure: rates[1])],
-                    goal: network.isTransformer ? .ratioAtLeast(1.5) : nil),
+                    goal: network.isTransformer ? .ratioAtLeast(1.5) : nil,
+                    note: "\(layers.count { !$0.isKept }) of \(layers.count) layers in 8 bits"),
                 Comparison(
                     key: likeness, ours: Figure(Double(cosines.reduce(0, +)) / Double(batch)),
                     goal: .figureAtLeast(0.99), note: "with bf16, mean over the batch"),

@@ -51,7 +51,8 @@ extension Work {
     /// Steps of a whole network, each side in a fresh process, and the memory that they take.
     static func training(_ network: TrainedNetwork, _ precision: Precision) -> Work {
         let batch = TrainedNetwork.batch
-        let key = Key(work: "training \(network.rawValue)", precision: precision.rawValue, batch: batch, unit: "steps/s")
+        let key = Key(
+            work: "training \(network.rawValue)", precision: precision.rawValue, batch: batch, unit: "steps/s")
         var memory = key
         memory.unit = "MB"
         return Work(keys: [key, memory]) { meeting in
