@@ -15,7 +15,7 @@ extension Work {
         for network in TrainedNetwork.allCases { works += Precision.allCases.map { training(network, $0) } }
         works += [perceptronTraining(), headTraining()]
         let some: [(FrozenNetwork, Precision, Int)] = [
-            (.mobileNetV2, .bf16, 32), (.resNet50, .f32, 1), (.vitSmall, .bf16, 8), (.miniLM, .f32, 8),
+            (.mobileNetV2, .bf16, 1), (.mobileNetV2, .bf16, 32), (.resNet50, .f32, 1), (.vitSmall, .bf16, 8), (.miniLM, .f32, 8),
         ]
         works += (everyBusy ? passes : some).map { busy($0, $1, batch: $2, workers: workers) }
         if !images.isEmpty { works.append(extraction(images, workers: workers)) }
