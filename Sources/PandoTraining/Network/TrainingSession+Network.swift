@@ -20,7 +20,7 @@ extension TrainingSession {
         let (trained, metrics, network) = measured.result
         let cost = TrainingCost(
             computedImages: pictures.pictures.count, featureSeconds: (ready - start) / .seconds(1),
-            headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peakBytes,
+            headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peak.total,
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
             backbone: network, preprocessing: plan.preprocessing, textFolder: textFolder, tasks: trained,

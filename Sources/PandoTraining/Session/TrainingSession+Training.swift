@@ -119,7 +119,7 @@ extension TrainingSession {
         let metrics = Self.metrics(of: trained, features: prepared.features, texts: prepared.texts)
         let cost = TrainingCost(
             computedImages: prepared.computedCount, featureSeconds: (ready - start) / .seconds(1),
-            headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peakBytes,
+            headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peak.total,
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
             backbone: prepared.backbone.backbone, preprocessing: prepared.preprocessing,
