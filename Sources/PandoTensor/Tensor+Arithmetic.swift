@@ -28,7 +28,15 @@ extension Tensor {
 }
 
 struct Add: Operation {
-    func forward(_ inputs: [Tensor]) -> Tensor { combine(inputs[0], inputs[1]) { $0 + $1 } }
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let (left, right) = (inputs[0], inputs[1])
+        if left.elementType == .bfloat16, right.elementType == .bfloat16, left.shape == right.shape,
+            left.isContiguous, right.isContiguous
+        {
+            return left.addedInBFloat16(right)
+        }
+        return combine(left, right) { $0 + $1 }
+    }
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         zip(saved.inputShapes, saved.wanted).map { $1 ? gradient.summed(toShape: $0) : nil }

@@ -1,5 +1,7 @@
 // Conversions between element types.
 
+import CKernels
+
 extension Tensor {
     /// The same values as another element type: nearest for floats, truncated towards zero for integers.
     ///
@@ -16,6 +18,8 @@ struct Cast: Operation {
     func forward(_ inputs: [Tensor]) -> Tensor {
         // In a program every value is a floating-point number, whatever it was in the function.
         switch inputs[0].elementType {
+        case .float32 where to == .bfloat16: inputs[0].roundedToBFloat16()
+        case .bfloat16 where to == .float32: inputs[0].widened()
         case .float32: convert(inputs[0]) { (value: Float) in value }
         case .bfloat16: convert(inputs[0]) { (value: BFloat16) in Float(value) }
         case .float16: convert(inputs[0]) { (value: Float16) in Float(value) }
@@ -68,6 +72,44 @@ struct Cast: Operation {
                 for index in target.indices { target[index] = function(source[index]) }
             }
         }
+    }
+}
+
+extension Tensor {
+    /// These `float32` values as `bfloat16`.
+    fileprivate func roundedToBFloat16() -> Tensor {
+        withScalars { source in
+            Tensor(unsafeUninitialized: shape, of: BFloat16.self) { target in
+                guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                to.withMemoryRebound(to: UInt16.self, capacity: target.count) {
+                    pando_round_to_bfloat16(from, $0, Int64(target.count), Processor.instructions)
+                }
+            }
+        }
+    }
+
+    /// These `bfloat16` values as `float32`.
+    fileprivate func widened() -> Tensor {
+        withScalars(as: BFloat16.self) { source in
+            Tensor(unsafeUninitialized: shape, of: Float.self) { target in
+                guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                from.withMemoryRebound(to: UInt16.self, capacity: target.count) {
+                    pando_widen_bfloat16($0, to, Int64(target.count), Processor.instructions)
+                }
+            }
+        }
+    }
+
+    /// The sum of two contiguous `bfloat16` tensors of one shape.
+    func addedInBFloat16(_ other: Tensor) -> Tensor {
+        let output = Tensor(uninitialized: shape, .bfloat16)
+        withExtendedLifetime((storage, other.storage)) {
+            pando_add_bfloat16(
+                rawPointer.assumingMemoryBound(to: UInt16.self), other.rawPointer.assumingMemoryBound(to: UInt16.self),
+                output.rawPointer.assumingMemoryBound(to: UInt16.self),
+                Int64(elementCount), Processor.instructions)
+        }
+        return output
     }
 }
 

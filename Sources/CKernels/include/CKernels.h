@@ -62,3 +62,13 @@ typedef struct {
 void pando_adam_step(
     const pando_adam *step, float *parameter, const float *gradient, float *first, float *second, int64_t count,
     pando_instructions instructions);
+
+/// The nearest bfloat16 of each of `count` floats, ties to even; what is not a number stays so.
+void pando_round_to_bfloat16(const float *from, uint16_t *to, int64_t count, pando_instructions instructions);
+
+/// The float of the same value as each of `count` bfloat16 numbers.
+void pando_widen_bfloat16(const uint16_t *from, float *to, int64_t count, pando_instructions instructions);
+
+/// The sums of `count` pairs of bfloat16 numbers, rounded once; none of the three overlap.
+void pando_add_bfloat16(
+    const uint16_t *left, const uint16_t *right, uint16_t *to, int64_t count, pando_instructions instructions);

@@ -1,0 +1,66 @@
+// Conversions between float and bfloat16, and sums of bfloat16. The same loop is compiled for each width of vector; all
+// give the same bits.
+
+#include "CKernels.h"
+#include <string.h>
+
+static inline __attribute__((always_inline)) float widened(uint16_t value)
+{
+    uint32_t bits = (uint32_t)value << 16;
+    float result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+/// The nearest value, ties to even; what is not a number stays so.
+static inline __attribute__((always_inline)) uint16_t rounded(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    uint32_t quiet = (bits >> 16) | 0x40;
+    return (uint16_t)((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet : nearest);
+}
+
+#define KERNELS(suffix, attribute)                                                                                  \
+    attribute static void round_##suffix(const float *restrict from, uint16_t *restrict to, int64_t count)          \
+    {                                                                                                               \
+        for (int64_t i = 0; i < count; i++) to[i] = rounded(from[i]);                                               \
+    }                                                                                                               \
+    attribute static void widen_##suffix(const uint16_t *restrict from, float *restrict to, int64_t count)          \
+    {                                                                                                               \
+        for (int64_t i = 0; i < count; i++) to[i] = widened(from[i]);                                               \
+    }                                                                                                               \
+    attribute static void add_##suffix(                                                                             \
+        const uint16_t *restrict left, const uint16_t *restrict right, uint16_t *restrict to, int64_t count)        \
+    {                                                                                                               \
+        for (int64_t i = 0; i < count; i++) to[i] = rounded(widened(left[i]) + widened(right[i]));                  \
+    }
+
+KERNELS(portable, )
+#if defined(__x86_64__)
+KERNELS(avx2, __attribute__((target("avx2"))))
+KERNELS(avx512, __attribute__((target("avx512f,avx512bw,avx512vl"))))
+#define DISPATCH(name, ...)                                                                                         \
+    if (instructions >= pando_avx512) return name##_avx512(__VA_ARGS__);                                            \
+    if (instructions >= pando_avx2) return name##_avx2(__VA_ARGS__);                                                \
+    name##_portable(__VA_ARGS__)
+#else
+#define DISPATCH(name, ...) name##_portable(__VA_ARGS__)
+#endif
+
+void pando_round_to_bfloat16(const float *from, uint16_t *to, int64_t count, pando_instructions instructions)
+{
+    DISPATCH(round, from, to, count);
+}
+
+void pando_widen_bfloat16(const uint16_t *from, float *to, int64_t count, pando_instructions instructions)
+{
+    DISPATCH(widen, from, to, count);
+}
+
+void pando_add_bfloat16(
+    const uint16_t *left, const uint16_t *right, uint16_t *to, int64_t count, pando_instructions instructions)
+{
+    DISPATCH(add, left, right, to, count);
+}
