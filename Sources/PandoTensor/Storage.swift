@@ -101,15 +101,35 @@ extension Tensor {
 
 /// Hands out aligned memory and keeps what comes back for the next request of about the same size, because a
 /// training step asks for the same sizes again and again.
+///
+/// What is handed out and what is kept are together hardly more than was ever handed out at once: a request that
+/// nothing kept serves sends as much of the kept to the system as it needs. The eighth above lets the gradients of
+/// one step take no place from the activations of the next.
 private final class StoragePool: Sendable {
     static let shared = StoragePool()
-    /// Memory kept for reuse is bounded by this; beyond it, returned blocks go to the system.
-    private static let keptLimit = 256 << 20
     private static let alignment = 64
+    /// From this size on, blocks are the system's own pages: the C library would keep what is freed.
+    private static let mappedSize = 1 << 20
 
     private struct State {
         var free: [Int: [UnsafeMutableRawPointer]] = [:]
         var keptBytes = 0
+        var handedBytes = 0
+        /// The highest `handedBytes` so far.
+        var highestBytes = 0
+
+        /// Takes kept blocks out, the largest first, until the bound holds.
+        mutating func evicted() -> [(pointer: UnsafeMutableRawPointer, capacity: Int)] {
+            var evicted: [(pointer: UnsafeMutableRawPointer, capacity: Int)] = []
+            while handedBytes + keptBytes > highestBytes + highestBytes / 8, let size = free.keys.max() {
+                if let block = free[size]?.popLast() {
+                    evicted.append((block, size))
+                    keptBytes -= size
+                }
+                if free[size]?.isEmpty ?? true { free[size] = nil }
+            }
+            return evicted
+        }
     }
     // Raw pointers are not Sendable, but each sits in exactly one place: the free list or one Storage.
     private struct Box: @unchecked Sendable { var state = State() }
@@ -124,31 +144,55 @@ private final class StoragePool: Sendable {
 
     func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let capacity = Self.capacity(for: byteCount)
-        let kept: Block? = state.withLock { box in
-            guard let pointer = box.state.free[capacity]?.popLast() else { return nil }
-            box.state.keptBytes -= capacity
-            return Block(pointer: pointer)
+        let (kept, evicted): (Block?, Blocks) = state.withLock { box in
+            box.state.handedBytes += capacity
+            box.state.highestBytes = max(box.state.highestBytes, box.state.handedBytes)
+            if let pointer = box.state.free[capacity]?.popLast() {
+                box.state.keptBytes -= capacity
+                return (Block(pointer: pointer), Blocks(blocks: []))
+            }
+            return (nil, Blocks(blocks: box.state.evicted()))
         }
         if let kept { return kept.pointer }
-        var fresh: UnsafeMutableRawPointer?
-        guard posix_memalign(&fresh, Self.alignment, capacity) == 0, let fresh else {
+        for (pointer, capacity) in evicted.blocks { Self.release(pointer, capacity) }
+        guard let fresh = Self.allocate(capacity) else {
             stop("out of memory: could not allocate \(capacity) bytes for a tensor")
         }
         return fresh
     }
 
+    private static func allocate(_ capacity: Int) -> UnsafeMutableRawPointer? {
+        if capacity >= mappedSize {
+            let pages = mmap(nil, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            guard let pages, pages != MAP_FAILED else { return nil }
+            // Large pages where the system has them: a tensor's first touch then costs little. It is a wish only.
+            madvise(pages, capacity, MADV_HUGEPAGE)
+            return pages
+        }
+        var block: UnsafeMutableRawPointer?
+        return posix_memalign(&block, alignment, capacity) == 0 ? block : nil
+    }
+
+    private static func release(_ pointer: UnsafeMutableRawPointer, _ capacity: Int) {
+        if capacity >= mappedSize {
+            let status = munmap(pointer, capacity)
+            require(status == 0, "memory that was mapped could not be unmapped: error \(errno)")
+        } else {
+            free(pointer)
+        }
+    }
+
     func give(back pointer: UnsafeMutableRawPointer, byteCount: Int) {
         let capacity = Self.capacity(for: byteCount)
         let returned = Block(pointer: pointer)
-        let kept = state.withLock { box in
-            guard box.state.keptBytes + capacity <= Self.keptLimit else { return false }
+        state.withLock { box in
+            box.state.handedBytes -= capacity
             box.state.free[capacity, default: []].append(returned.pointer)
             box.state.keptBytes += capacity
-            return true
         }
-        if !kept { free(pointer) }
     }
 
     /// One owner at a time, as above.
     private struct Block: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
+    private struct Blocks: @unchecked Sendable { let blocks: [(pointer: UnsafeMutableRawPointer, capacity: Int)] }
 }
