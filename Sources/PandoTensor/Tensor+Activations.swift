@@ -1,5 +1,6 @@
 // Element-wise functions of one variable.
 
+import CKernels
 import COneDNN
 
 extension Tensor {
@@ -105,6 +106,7 @@ struct Elementwise: Operation {
         let incoming = gradient.cast(to: input.elementType).contiguous()
         let output = Tensor(uninitialized: input.shape, input.elementType)
         guard input.elementCount > 0 else { return [output] }
+        let function = function.bounded(in: input.elementType)
         withExtendedLifetime((input.storage, incoming.storage)) {
             PrimitiveCache.shared.primitive(.activationBackward(function, layout(of: input)))
                 .run(
@@ -162,27 +164,30 @@ extension Tensor {
 extension Tensor {
     /// Every element within the bounds; what is not a number stays so, which oneDNN would make the lower bound.
     fileprivate func held(_ lower: Float, _ upper: Float) -> Tensor {
-        switch elementType {
-        case .float32: return held(lower, upper, as: Float.self) { $0 }
-        case .bfloat16: return held(BFloat16(lower), BFloat16(upper), as: BFloat16.self) { Float($0) }
-        default: return cast(to: .float32).held(lower, upper).cast(to: elementType)
+        let output = Tensor(uninitialized: shape, elementType)
+        let count = Int64(elementCount)
+        return withExtendedLifetime(storage) {
+            switch elementType {
+            case .float32:
+                pando_clamp_float(
+                    pointer(as: Float.self), output.pointer(as: Float.self), count, lower, upper, Processor.instructions)
+            case .bfloat16:
+                pando_clamp_bfloat16(
+                    rawPointer.assumingMemoryBound(to: UInt16.self),
+                    output.rawPointer.assumingMemoryBound(to: UInt16.self), count, lower, upper, Processor.instructions)
+            default: return cast(to: .float32).held(lower, upper).cast(to: elementType)
+            }
+            return output
         }
     }
+}
 
-    @inline(__always)
-    private func held<Scalar: TensorScalar>(
-        _ lower: Scalar, _ upper: Scalar, as type: Scalar.Type, _ number: (Scalar) -> Float
-    ) -> Tensor {
-        let (least, greatest) = (number(lower), number(upper))
-        return withScalars(as: type) { source in
-            Tensor(unsafeUninitialized: shape, of: type) { target in
-                for index in target.indices {
-                    let value = number(source[index])
-                    let raised = value < least ? lower : source[index]
-                    target[index] = value > greatest ? upper : raised
-                }
-            }
-        }
+extension Activation {
+    /// The function whose bounds are numbers of `type`: those that results are held at.
+    fileprivate func bounded(in type: ElementType) -> Activation {
+        guard case .clamp(let lower, let upper) = self else { return self }
+        func nearest(_ bound: Float) -> Float { Tensor(bound).cast(to: type).cast(to: .float32).scalar() }
+        return type == .float32 ? self : .clamp(nearest(lower), nearest(upper))
     }
 }
 

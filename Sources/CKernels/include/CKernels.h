@@ -72,3 +72,11 @@ void pando_widen_bfloat16(const uint16_t *from, float *to, int64_t count, pando_
 /// The sums of `count` pairs of bfloat16 numbers, rounded once; none of the three overlap.
 void pando_add_bfloat16(
     const uint16_t *left, const uint16_t *right, uint16_t *to, int64_t count, pando_instructions instructions);
+
+/// Each of `count` numbers within the bounds; what is not a number stays so.
+void pando_clamp_float(
+    const float *from, float *to, int64_t count, float lower, float upper, pando_instructions instructions);
+
+/// The same of bfloat16 numbers, the bounds rounded to bfloat16.
+void pando_clamp_bfloat16(
+    const uint16_t *from, uint16_t *to, int64_t count, float lower, float upper, pando_instructions instructions);
