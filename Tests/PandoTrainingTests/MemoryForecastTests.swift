@@ -31,26 +31,28 @@ import Testing
                 runs: folder.url.appending(path: "runs"), resumes: false)
             let ratio = Double(forecast.tensorBytes) / Double(outcome.cost.peakTensorBytes)
             #expect(ratio > 0.9 && ratio < 1.1, "\(forecast.tensorBytes) foretold, \(outcome.cost.peakTensorBytes) taken")
-            #expect(forecast.activations > 0 && forecast.optimizer > 0)
+            #expect(forecast.weights > 0 && forecast.optimizer > 0)
         }
     }
 
-    @Test func whatGoesOverTheBudgetIsRefusedWithWhatFits() throws {
-        let folder = try TemporaryDirectory()
-        var plan = Self.plan(batchSize: 64)
-        let store = try FeatureStore(directory: folder.url.appending(path: "features"))
-        let forecast = try TrainingSession(plan, store: store, workers: 2).forecastMemory()
-        plan.budget.memory = ByteCount(forecast.residentBytes - forecast.tensorBytes / 8)
-        let session = TrainingSession(plan, store: store, workers: 2)
-        let error = #expect(throws: MemoryBudgetExceeded.self) {
-            try session.train(
-                planText: "", into: folder.url.appending(path: "bundle"),
-                registry: try RunRegistry(at: folder.url.appending(path: "runs.sqlite")),
-                runs: folder.url.appending(path: "runs"), resumes: false)
+    @Test func whatGoesOverTheBudgetIsRefusedWithWhatFits() async {
+        await #expect(processExitsWith: .success) {
+            let folder = try TemporaryDirectory()
+            var plan = Self.plan(batchSize: 64)
+            let store = try FeatureStore(directory: folder.url.appending(path: "features"))
+            let forecast = try TrainingSession(plan, store: store, workers: 2).forecastMemory()
+            plan.budget.memory = ByteCount(forecast.residentBytes - forecast.tensorBytes / 8)
+            let session = TrainingSession(plan, store: store, workers: 2)
+            let registry = try RunRegistry(at: folder.url.appending(path: "runs.sqlite"))
+            let error = #expect(throws: MemoryBudgetExceeded.self) {
+                try session.train(
+                    planText: "", into: folder.url.appending(path: "bundle"), registry: registry,
+                    runs: folder.url.appending(path: "runs"), resumes: false)
+            }
+            #expect(error?.remedies.last?.change.hasPrefix("train.batch_size: ") == true)
+            #expect("\(try #require(error))".contains("budget.memory allows"))
+            #expect(!FileManager.default.fileExists(atPath: folder.url.appending(path: "bundle").path))
         }
-        #expect(error?.remedies.last?.change.hasPrefix("train.batch_size: ") == true)
-        #expect("\(try #require(error))".contains("budget.memory allows"))
-        #expect(!FileManager.default.fileExists(atPath: folder.url.appending(path: "bundle").path))
     }
 
     @Test(arguments: [
