@@ -40,13 +40,25 @@ public struct Features: Sendable {
     }
 }
 
-/// A pretrained network over pictures that tasks share.
-public protocol ImageBackbone: Module {
+/// A pretrained network that tasks share.
+public protocol Backbone: Module {
     /// Every place that can be read, known before anything runs; in order of depth.
     var taps: [Tap] { get }
 
     /// Length of the pooled vector.
     var pooledFeatures: Int { get }
+
+    /// The taps that an example's vector takes in unless the plan says otherwise.
+    var summaryTaps: [Tap.Name] { get }
+}
+
+/// A pretrained network over pictures.
+public protocol ImageBackbone: Backbone {
+    /// Pixels along each side of the pictures that it was made for; `nil` if any size goes.
+    var pictureSize: Int? { get }
+
+    /// The same network for pictures of another size, its position embeddings resampled; itself where any size goes.
+    func resized(to side: Int) -> Self
 
     /// One pass over preprocessed pictures.
     ///
@@ -55,20 +67,97 @@ public protocol ImageBackbone: Module {
     /// - Precondition: `names` are names of `taps`.
     func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features
 
-    /// The scores of the classes that the network was pretrained on, from the pooled vector.
-    func logits(_ pooled: Tensor) -> Tensor
+    /// The scores of the classes that the network was pretrained on, from the pooled vector; `nil` if it knows none.
+    ///
+    /// - Shapes: `[N, pooledFeatures]` → `[N, classes]`.
+    func logits(_ pooled: Tensor) -> Tensor?
 }
 
-extension ImageBackbone {
-    /// One pass over preprocessed pictures, as the network will be used.
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name> = []) -> Features {
-        features(of: pictures, reading: names, during: nil)
+/// Token ids of several texts, padded to one length.
+///
+/// - Shapes: all `[N, T]`; `attentionMask` is 1 for a token and 0 for padding.
+public struct TokenTensors: Sendable {
+    public var ids: Tensor
+    public var attentionMask: Tensor
+    /// Which of two texts a token belongs to, for networks that ask.
+    public var typeIDs: Tensor?
+
+    /// - Precondition: the shapes are the same and have two axes.
+    public init(ids: Tensor, attentionMask: Tensor, typeIDs: Tensor? = nil) {
+        require(
+            ids.rank == 2 && attentionMask.shape == ids.shape && (typeIDs.map { $0.shape == ids.shape } ?? true),
+            "TokenTensors: ids \(ids.shape), attention mask \(attentionMask.shape) and types \(typeIDs?.shape ?? ids.shape) differ")
+        (self.ids, self.attentionMask, self.typeIDs) = (ids, attentionMask, typeIDs)
+    }
+}
+
+/// A pretrained network over texts.
+public protocol TextBackbone: Backbone {
+    /// The longest text it can see, in tokens.
+    var maximumLength: Int { get }
+
+    /// One pass over tokens.
+    ///
+    /// - Shapes: `[N, T]` → taps `[N, T, C]`, pooled `[N, pooledFeatures]`.
+    /// - Precondition: `names` are names of `taps`; `T` is at most `maximumLength`; ids are in the vocabulary.
+    func features(of texts: TokenTensors, reading names: Set<Tap.Name>) -> Features
+}
+
+/// Two networks trained together, so that a picture and its text have vectors that are alike.
+public protocol ImageTextBackbone: Module {
+    associatedtype Image: ImageBackbone
+    associatedtype Text: TextBackbone
+
+    var image: Image { get }
+    var text: Text { get }
+}
+
+extension Backbone {
+    /// The last map of each stride but the last, which the pooled vector stands for; or the tokens at a quarter, half
+    /// and three quarters of the depth.
+    ///
+    /// Earlier stages know of texture and line what the last one has dropped for the classes of its pretraining.
+    public var summaryTaps: [Tap.Name] {
+        let taps = taps
+        let maps = taps.filter { if case .map = $0.kind { true } else { false } }
+        if maps.count == taps.count {
+            return zip(taps, taps.dropFirst()).filter { $0.kind != $1.kind }.map(\.0.name)
+        }
+        let tokens = taps.filter { $0.kind == .tokens }
+        return Set([1, 2, 3].map { $0 * tokens.count / 4 - 1 }.filter { $0 >= 0 }).sorted().map { tokens[$0].name }
     }
 
     /// Stops the program if `names` holds something that is no tap.
     func requireTaps(_ names: Set<Tap.Name>) {
         let unknown = names.subtracting(taps.map(\.name))
         require(unknown.isEmpty, "\(Self.self) has no taps \(unknown.sorted()); it has \(taps.map(\.name))")
+    }
+}
+
+extension ImageBackbone {
+    public var pictureSize: Int? { nil }
+    public func resized(to side: Int) -> Self { self }
+
+    /// One pass over preprocessed pictures, as the network will be used.
+    public func features(of pictures: Tensor, reading names: Set<Tap.Name> = []) -> Features {
+        features(of: pictures, reading: names, during: nil)
+    }
+}
+
+extension TextBackbone {
+    /// One pass over tokens, pooled.
+    public func features(of texts: TokenTensors) -> Features { features(of: texts, reading: []) }
+}
+
+extension Linear {
+    /// A layer with weights of the right shapes, to be loaded or initialised.
+    static func blank(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true) -> Linear {
+        Linear(weight: .zeros([outFeatures, inFeatures]), bias: bias ? .zeros([outFeatures]) : nil)
+    }
+
+    /// A layer that names `classes` classes; `nil` for none.
+    static func classifier(_ inFeatures: Int, classes: Int) -> Linear? {
+        classes > 0 ? blank(inFeatures, classes) : nil
     }
 }
 

@@ -42,13 +42,14 @@ public enum WeightsLocation {
     }
 }
 
-extension ImageBackboneKind {
-    /// The networks whose weights the set-up fetches.
-    public static let fetched: [ImageBackboneKind] = [.mobileNetV2, .efficientNetLite0]
+extension Architecture {
+    /// The weights that the set-up fetched for this network.
+    /// - Throws: `WeightsNotFound`.
+    public func fetchedWeights() throws(WeightsNotFound) -> URL { try WeightsLocation.find("\(name).pth") }
 
-    /// The network with the weights that the set-up fetched.
-    /// - Throws: `WeightsNotFound`, `CheckpointError` or `WeightMismatch`.
-    public func loadPretrained(pictureSize: Int = 224) throws -> any ImageBackbone {
-        try load(WeightsLocation.find("\(rawValue).pth"), pictureSize: pictureSize)
+    /// The network for pictures with the weights that the set-up fetched.
+    /// - Throws: `WeightsNotFound`, `BackboneError`, `CheckpointError` or `WeightMismatch`.
+    public func loadPretrained(forPicturesOf side: Int? = nil) throws -> any ImageBackbone {
+        try BackboneSource(fetchedWeights(), named: name).open(forPicturesOf: side).imageBackbone()
     }
 }

@@ -38,6 +38,14 @@ extension Visitor {
         leave()
     }
 
+    /// Visits a child that not every such module has.
+    public mutating func module(_ name: String, _ child: inout (some Module)?) {
+        guard var present = child else { return }
+        child = nil  // one reference only, as for parameters
+        module(name, &present)
+        child = present
+    }
+
     /// Visits a parameter that not every such module has.
     public mutating func parameter(_ name: String, _ tensor: inout Tensor?) {
         guard var present = tensor else { return }

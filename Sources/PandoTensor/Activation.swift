@@ -17,6 +17,8 @@ public enum Activation: Hashable, Sendable {
     case geluTanh
     /// `x · sigmoid(x)`.
     case silu
+    /// `x · sigmoid(1.702 x)`, CLIP's approximation of GELU (Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2).
+    case quickGELU
     /// `x · tanh(softplus(x))` (Misra 2019, arXiv:1908.08681).
     case mish
     /// `min(max(x / 6 + 1/2, 0), 1)`.
@@ -37,7 +39,7 @@ public enum Activation: Hashable, Sendable {
     var isPreciseInKernels: Bool {
         switch self {
         case .log, .softplus, .elu: false
-        case .relu, .leakyReLU, .clamp, .gelu, .geluTanh, .silu, .mish, .hardSigmoid, .hardSwish, .sigmoid, .tanh, .exp,
+        case .relu, .leakyReLU, .clamp, .gelu, .geluTanh, .silu, .quickGELU, .mish, .hardSigmoid, .hardSwish, .sigmoid, .tanh, .exp,
             .squareRoot, .square, .absolute, .linear, .power:
             true
         }
@@ -50,7 +52,7 @@ public enum Activation: Hashable, Sendable {
         case .clamp: dnnl_eltwise_clip_v2
         case .gelu: dnnl_eltwise_gelu_erf
         case .geluTanh: dnnl_eltwise_gelu_tanh
-        case .silu: dnnl_eltwise_swish
+        case .silu, .quickGELU: dnnl_eltwise_swish
         case .mish: dnnl_eltwise_mish
         case .hardSigmoid: dnnl_eltwise_hardsigmoid
         case .hardSwish: dnnl_eltwise_hardswish
@@ -75,6 +77,7 @@ public enum Activation: Hashable, Sendable {
         case .elu(let alpha): alpha
         case .hardSigmoid, .hardSwish: 1 / 6
         case .silu, .softplus, .power: 1
+        case .quickGELU: 1.702
         case .relu, .gelu, .geluTanh, .mish, .sigmoid, .tanh, .exp, .log, .squareRoot, .square, .absolute: 0
         }
     }
@@ -85,7 +88,7 @@ public enum Activation: Hashable, Sendable {
         case .linear(_, let shift): shift
         case .power(let exponent): exponent
         case .hardSigmoid, .hardSwish: 0.5
-        case .relu, .leakyReLU, .elu, .gelu, .geluTanh, .silu, .mish, .sigmoid, .tanh, .exp, .log, .squareRoot, .square,
+        case .relu, .leakyReLU, .elu, .gelu, .geluTanh, .silu, .quickGELU, .mish, .sigmoid, .tanh, .exp, .log, .squareRoot, .square,
             .absolute, .softplus:
             0
         }

@@ -7,17 +7,17 @@ import Testing
 
 /// The picture backbones with their real weights against PyTorch's features (`Tests/golden/backbones.py`).
 @Suite struct ImageBackboneTests {
-    static let networks: [(kind: ImageBackboneKind, network: any ImageBackbone)] = ImageBackboneKind.fetched.map {
+    static let networks: [(name: String, network: any ImageBackbone)] = Catalog.fetched.map {
         do {
-            return ($0, try $0.loadPretrained())
+            return ($0, try Catalog.architecture(named: $0).loadPretrained())
         } catch {
             fatalError("\(error)")
         }
     }
 
-    static let cases = ImageBackboneKind.fetched.flatMap { kind in [(kind, 224, 224), (kind, 193, 161)] }
+    static let cases = Catalog.fetched.flatMap { name in [(name, 224, 224), (name, 193, 161)] }
 
-    static func network(_ kind: ImageBackboneKind) -> any ImageBackbone { networks.first { $0.kind == kind }!.network }
+    static func network(_ name: String) -> any ImageBackbone { networks.first { $0.name == name }!.network }
 
     /// Two pictures that both sides compute: `sin(0.013 i) + sin(0.00037 i)`.
     static func waves(_ height: Int, _ width: Int) -> Tensor {
@@ -27,39 +27,39 @@ import Testing
         return Tensor(values, shape: [2, height, width, 3])
     }
 
-    static func golden(_ kind: ImageBackboneKind, _ height: Int, _ width: Int) throws -> NamedTensors {
-        try SafetensorsFile(goldenFile("\(kind.rawValue)_\(height)x\(width).safetensors")).tensors
+    static func golden(_ name: String, _ height: Int, _ width: Int) throws -> NamedTensors {
+        try SafetensorsFile(goldenFile("\(name)_\(height)x\(width).safetensors")).tensors
     }
 
     @Test(arguments: cases)
-    func everyTapEqualsPyTorchs(kind: ImageBackboneKind, height: Int, width: Int) throws {
-        let network = Self.network(kind)
-        let golden = try Self.golden(kind, height, width)
+    func everyTapEqualsPyTorchs(name: String, height: Int, width: Int) throws {
+        let network = Self.network(name)
+        let golden = try Self.golden(name, height, width)
         let features = network.features(of: Self.waves(height, width), reading: Set(network.taps.map(\.name)))
         try Self.check(features, network, against: golden, relative: 1e-4)
     }
 
     @Test(arguments: cases)
-    func theFrozenProgramEqualsPyTorch(kind: ImageBackboneKind, height: Int, width: Int) throws {
-        let network = Self.network(kind)
-        let golden = try Self.golden(kind, height, width)
+    func theFrozenProgramEqualsPyTorch(name: String, height: Int, width: Int) throws {
+        let network = Self.network(name)
+        let golden = try Self.golden(name, height, width)
         let frozen = FrozenBackbone(network, reading: Set(network.taps.map(\.name)))
         try Self.check(frozen.features(of: Self.waves(height, width)), network, against: golden, relative: 1e-4)
         let pooledOnly = FrozenBackbone(network).features(of: Self.waves(height, width), workers: 2)
         expectClose(pooledOnly.pooled, golden["pooled"]!, relative: 1e-4, "pooled")
     }
 
-    @Test(arguments: ImageBackboneKind.fetched)
-    func reducedPrecisionKeepsTheDirectionOfTheFeatures(kind: ImageBackboneKind) throws {
-        let pooled = try Self.golden(kind, 224, 224)["pooled"]!
-        let found = FrozenBackbone(Self.network(kind), precision: .bfloat16).features(of: Self.waves(224, 224)).pooled
+    @Test(arguments: Catalog.fetched)
+    func reducedPrecisionKeepsTheDirectionOfTheFeatures(name: String) throws {
+        let pooled = try Self.golden(name, 224, 224)["pooled"]!
+        let found = FrozenBackbone(Self.network(name), precision: .bfloat16).features(of: Self.waves(224, 224)).pooled
         let cosines = (found.l2Normalized() * pooled.l2Normalized()).sum(along: [1]).scalars()
         for cosine in cosines { #expect(cosine > 0.995 && cosine < 1.0001) }
     }
 
-    @Test(arguments: ImageBackboneKind.fetched)
-    func aBatchEqualsItsPicturesOneByOne(kind: ImageBackboneKind) {
-        let frozen = FrozenBackbone(Self.network(kind))
+    @Test(arguments: Catalog.fetched)
+    func aBatchEqualsItsPicturesOneByOne(name: String) {
+        let frozen = FrozenBackbone(Self.network(name))
         var generator = SeededGenerator(seed: 3)
         let pictures = Tensor.uniform(-2..<2, [5, 64, 64, 3], using: &generator)
         let together = frozen.features(of: pictures, workers: 2).pooled
@@ -69,13 +69,13 @@ import Testing
         }
     }
 
-    @Test(arguments: ImageBackboneKind.fetched)
-    func tapsAreKnownBeforeAnythingRuns(kind: ImageBackboneKind) {
-        let network = Self.network(kind)
+    @Test(arguments: Catalog.fetched)
+    func tapsAreKnownBeforeAnythingRuns(name: String) {
+        let network = Self.network(name)
         let features = network.features(of: .zeros([1, 64, 96, 3]), reading: Set(network.taps.map(\.name)))
         #expect(network.taps.map(\.depth) == network.taps.map(\.depth).sorted())
         for tap in network.taps {
-            guard case .map(let stride) = tap.kind else { Issue.record("\(tap.name) is no map"); continue }
+            guard case .map(let stride) = tap.name else { Issue.record("\(tap.name) is no map"); continue }
             #expect(features.taps[tap.name]?.shape == [1, 64 / stride, 96 / stride, tap.channels], "\(tap.name)")
         }
         #expect(features.pooled.shape == [1, network.pooledFeatures])
@@ -84,7 +84,7 @@ import Testing
     @Test func weightsThatDoNotFitAreNamed() throws {
         let file = try WeightsLocation.find("mobilenet_v2.pth")
         do {
-            _ = try ImageBackboneKind.efficientNetLite0.load(file)
+            _ = try BackboneSource(file, named: "efficientnet_lite0").open()
             Issue.record("MobileNetV2's weights loaded into EfficientNet")
         } catch let error as WeightMismatch {
             #expect(error.description.contains("_conv_stem.weight is missing, expected shape [32, 3, 3, 3]"))
@@ -96,7 +96,7 @@ import Testing
         _ features: Features, _ network: any ImageBackbone, against golden: NamedTensors, relative: Float
     ) throws {
         expectClose(features.pooled, golden["pooled"]!, relative: relative, "pooled")
-        expectClose(network.logits(features.pooled.slice(1..<2)), golden["logits"]!, relative: relative, "logits")
+        expectClose(network.logits(features.pooled.slice(1..<2))!, golden["logits"]!, relative: relative, "logits")
         for tap in network.taps {
             let map = try #require(features.taps[tap.name]).slice(1..<2)
             let size = golden["\(tap.name)/size"]!.cast(to: .int64).scalars(as: Int64.self).map(Int.init)

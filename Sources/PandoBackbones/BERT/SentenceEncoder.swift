@@ -3,14 +3,6 @@ import PandoData
 import PandoNN
 import PandoTensor
 
-/// A folder of Hugging Face's that does not hold a sentence encoder we can run.
-public struct SentenceEncoderError: Error, CustomStringConvertible, Sendable {
-    public let folder: String
-    public let problem: String
-
-    public var description: String { "\(folder): \(problem)" }
-}
-
 /// Sentences as vectors: a tokenizer, a BERT encoder, the mean over the tokens, and length 1.
 ///
 /// - Source: Reimers and Gurevych 2019, Sentence-BERT (arXiv:1908.10084), section 3, mean pooling.
@@ -29,34 +21,22 @@ public struct SentenceEncoder: Sendable {
     /// Length of a sentence's vector.
     public var features: Int { network.configuration.hiddenSize }
 
-    /// Reads `config.json`, `tokenizer.json` and `model.safetensors`.
+    /// Reads `config.json`, `tokenizer.json` and the weights.
     ///
-    /// - Throws: `SentenceEncoderError`, `CheckpointError`, `WeightMismatch` or a tokenizer's error.
+    /// - Throws: `BackboneError`, `CheckpointError`, `WeightMismatch` or a tokenizer's error.
     public init(folder: URL) throws {
-        let configurationFile = folder.appendingPathComponent("config.json")
-        struct Kind: Decodable { let model_type: String }
-        let configuration: BERTConfiguration
-        do {
-            let data = try Data(contentsOf: configurationFile)
-            let kind = try JSONDecoder().decode(Kind.self, from: data).model_type
-            guard kind == "bert" else {
-                throw SentenceEncoderError(
-                    folder: folder.path, problem: "config.json names the network '\(kind)'; expected 'bert'")
-            }
-            configuration = try JSONDecoder().decode(BERTConfiguration.self, from: data)
-        } catch let error as SentenceEncoderError {
-            throw error
-        } catch {
-            throw SentenceEncoderError(folder: folder.path, problem: "config.json cannot be used: \(error)")
+        let source = try BackboneSource(folder)
+        guard source.architecture.configuration is BERTConfiguration else {
+            throw BackboneError(
+                folder.path, "config.json names the network '\(source.architecture.name)'; expected 'bert'")
         }
-        try configuration.check(in: folder.path)
-        let tokenizerFile = folder.appendingPathComponent("tokenizer.json")
+        let opened = try source.open()
+        guard let network = opened.network as? BERT, let tokenizerFile = opened.tokenizerFile else {
+            throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens")
+        }
         var tokenizer = try Tokenizer(tokenizerFile)
         tokenizer.padding = nil  // each slice is padded to its own longest text
         self.tokenizer = tokenizer
-        let file = folder.appendingPathComponent("model.safetensors")
-        var network = BERT(configuration)
-        try network.load(weights(in: file), from: file.path) { $0 == "embeddings.position_ids" }
         self.network = network
         programs = ProgramCache { [network] in [network.states(ids: $0[0], attentionMask: $0[1]).last!] }
         digest = try FileDigest.of(Data((network.weightsDigest + FileDigest.ofFile(tokenizerFile)).utf8))
@@ -125,21 +105,5 @@ public struct SentenceEncoder: Sendable {
         let weights = present.expanded(at: 2)  // [N, T, 1]
         let mean = (states * weights).sum(along: [1]) / weights.sum(along: [1]).clamped(1e-9, .infinity)
         return mean.l2Normalized()
-    }
-}
-
-extension BERTConfiguration {
-    /// Sizes that no network can have are refused before anything is allocated.
-    func check(in folder: String) throws(SentenceEncoderError) {
-        let sizes = [
-            vocabularySize, hiddenSize, layerCount, headCount, intermediateSize, maximumPositions, typeVocabularySize,
-        ]
-        guard sizes.allSatisfy({ (1...10_000_000).contains($0) }), hiddenSize <= 65536, intermediateSize <= 262_144,
-            layerCount <= 1024, hiddenSize % headCount == 0
-        else {
-            throw SentenceEncoderError(
-                folder: folder,
-                problem: "config.json gives sizes that no BERT has, or a hidden_size that the heads do not divide: \(self)")
-        }
     }
 }

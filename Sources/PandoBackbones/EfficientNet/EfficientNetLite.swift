@@ -1,6 +1,14 @@
 import PandoNN
 import PandoTensor
 
+/// The sizes of an EfficientNet-Lite.
+public struct EfficientNetLiteConfiguration: Sendable, Hashable, Codable {
+    /// Classes of the last layer; 0 without one.
+    public var classCount: Int
+
+    public init(classCount: Int = 1000) { self.classCount = classCount }
+}
+
 /// EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6, padded as TensorFlow does.
 ///
 /// - Shapes: `[N, H, W, 3]` → pooled `[N, 1280]`; taps `stem`, `_blocks.0`, …, `head`.
@@ -10,7 +18,7 @@ public struct EfficientNetLite: ImageBackbone {
     var stem: ConvolutionBlock
     var blocks: [MobileInvertedBlock]
     var head: ConvolutionBlock
-    var classifier: Linear
+    var classifier: Linear?
 
     /// Repeats, kernel, first stride, expansion and output channels of each stage of Lite0.
     private static let stages = [
@@ -21,7 +29,7 @@ public struct EfficientNetLite: ImageBackbone {
     static let epsilon: Float = 1e-3
 
     /// EfficientNet-Lite0 with weights of the right shapes, to be loaded.
-    public init() {
+    public init(_ configuration: EfficientNetLiteConfiguration) {
         stem = ConvolutionBlock(
             3, 32, kernel: 3, stride: 2, frame: .same, epsilon: Self.epsilon, activation: .relu6,
             names: ("_conv_stem", "_bn0"))
@@ -38,10 +46,13 @@ public struct EfficientNetLite: ImageBackbone {
         head = ConvolutionBlock(
             channels, 1280, kernel: 1, frame: .same, epsilon: Self.epsilon, activation: .relu6,
             names: ("_conv_head", "_bn1"))
-        classifier = Linear(weight: .zeros([1000, 1280]), bias: .zeros([1000]))
+        classifier = .classifier(1280, classes: configuration.classCount)
     }
 
     public var pooledFeatures: Int { 1280 }
+
+    /// The end of every stage.
+    public var summaryTaps: [Tap.Name] { [2, 4, 7, 10, 14, 15].map { "_blocks.\($0)" } }
 
     public var taps: [Tap] {
         var taps = [Tap(name: "stem", depth: 1, channels: 32, kind: .map(stride: 2))]
@@ -74,7 +85,7 @@ public struct EfficientNetLite: ImageBackbone {
         return Features(taps: taps, pooled: x.mean(along: [1, 2]))
     }
 
-    public func logits(_ pooled: Tensor) -> Tensor { classifier(pooled) }
+    public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         stem.visit(&visitor)

@@ -1,6 +1,14 @@
 import PandoNN
 import PandoTensor
 
+/// The sizes of a MobileNetV2.
+public struct MobileNetV2Configuration: Sendable, Hashable, Codable {
+    /// Classes of the last layer; 0 without one.
+    public var classCount: Int
+
+    public init(classCount: Int = 1000) { self.classCount = classCount }
+}
+
 /// MobileNetV2 for pictures, in torchvision's form and under its names.
 ///
 /// - Shapes: `[N, H, W, 3]` → pooled `[N, 1280]`; taps `features.0` to `features.18`.
@@ -9,7 +17,7 @@ public struct MobileNetV2: ImageBackbone {
     var stem: ConvolutionBlock
     var blocks: [InvertedResidual]
     var head: ConvolutionBlock
-    var classifier: Linear
+    var classifier: Linear?
 
     /// Expansion, output channels, repeats and first stride of each stage.
     private static let stages = [
@@ -17,7 +25,7 @@ public struct MobileNetV2: ImageBackbone {
     ]
 
     /// The network with weights of the right shapes, to be loaded.
-    public init() {
+    public init(_ configuration: MobileNetV2Configuration) {
         stem = ConvolutionBlock(3, 32, kernel: 3, stride: 2, activation: .relu6, names: ("0", "1"))
         blocks = []
         var channels = 32
@@ -29,10 +37,13 @@ public struct MobileNetV2: ImageBackbone {
             }
         }
         head = ConvolutionBlock(channels, 1280, kernel: 1, activation: .relu6, names: ("0", "1"))
-        classifier = Linear(weight: .zeros([1000, 1280]), bias: .zeros([1000]))
+        classifier = .classifier(1280, classes: configuration.classCount)
     }
 
     public var pooledFeatures: Int { 1280 }
+
+    /// The end of every stage.
+    public var summaryTaps: [Tap.Name] { [3, 6, 10, 13, 16, 17].map { "features.\($0)" } }
 
     public var taps: [Tap] {
         var taps = [Tap(name: "features.0", depth: 1, channels: 32, kind: .map(stride: 2))]
@@ -64,7 +75,7 @@ public struct MobileNetV2: ImageBackbone {
         return Features(taps: taps, pooled: x.mean(along: [1, 2]))
     }
 
-    public func logits(_ pooled: Tensor) -> Tensor { classifier(pooled) }
+    public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         visitor.enter("features")

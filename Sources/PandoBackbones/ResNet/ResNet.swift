@@ -2,15 +2,18 @@ import PandoNN
 import PandoTensor
 
 /// The depths and widths of a residual network.
-public struct ResNetConfiguration: Sendable, Hashable {
+public struct ResNetConfiguration: Sendable, Hashable, Codable {
     /// Blocks in each of the four stages.
     public var blocks: [Int]
     /// Whether a block narrows to a quarter of its width between two point-wise convolutions.
     public var isBottleneck: Bool
+    /// Classes of the last layer; 0 without one.
+    public var classCount: Int
 
-    public init(blocks: [Int], isBottleneck: Bool) {
+    public init(blocks: [Int], isBottleneck: Bool, classCount: Int = 1000) {
         self.blocks = blocks
         self.isBottleneck = isBottleneck
+        self.classCount = classCount
     }
 
     public static let resNet18 = ResNetConfiguration(blocks: [2, 2, 2, 2], isBottleneck: false)
@@ -28,7 +31,8 @@ public struct ResNetConfiguration: Sendable, Hashable {
 public struct ResNet: ImageBackbone {
     var stem: ConvolutionBlock
     var stages: [[ResidualBlock]]
-    var classifier: Linear
+    var classifier: Linear?
+    private let channels: Int
 
     /// The network with weights of the right shapes, to be loaded or initialised.
     public init(_ configuration: ResNetConfiguration) {
@@ -46,10 +50,11 @@ public struct ResNet: ImageBackbone {
             }
             stages.append(blocks)
         }
-        classifier = Linear(weight: .zeros([1000, channels]), bias: .zeros([1000]))
+        classifier = .classifier(channels, classes: configuration.classCount)
+        self.channels = channels
     }
 
-    public var pooledFeatures: Int { classifier.inFeatures }
+    public var pooledFeatures: Int { channels }
 
     public var taps: [Tap] {
         var taps: [Tap] = []
@@ -78,7 +83,7 @@ public struct ResNet: ImageBackbone {
         return Features(taps: taps, pooled: x.mean(along: [1, 2]))
     }
 
-    public func logits(_ pooled: Tensor) -> Tensor { classifier(pooled) }
+    public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         stem.visit(&visitor)

@@ -2,7 +2,7 @@ import PandoNN
 import PandoTensor
 
 /// The sizes of a vision transformer.
-public struct VisionTransformerConfiguration: Sendable, Hashable {
+public struct VisionTransformerConfiguration: Sendable, Hashable, Codable {
     /// Pixels along each side of a picture.
     public var pictureSize: Int
     public var patchSize: Int
@@ -10,12 +10,19 @@ public struct VisionTransformerConfiguration: Sendable, Hashable {
     public var layerCount: Int
     public var headCount: Int
 
-    public init(pictureSize: Int = 224, patchSize: Int = 16, hiddenSize: Int, layerCount: Int = 12, headCount: Int) {
+    /// Classes of the last layer; 0 without one.
+    public var classCount: Int
+
+    public init(
+        pictureSize: Int = 224, patchSize: Int = 16, hiddenSize: Int, layerCount: Int = 12, headCount: Int,
+        classCount: Int = 1000
+    ) {
         self.pictureSize = pictureSize
         self.patchSize = patchSize
         self.hiddenSize = hiddenSize
         self.layerCount = layerCount
         self.headCount = headCount
+        self.classCount = classCount
     }
 
     public static let tiny = VisionTransformerConfiguration(hiddenSize: 192, headCount: 3)
@@ -33,7 +40,7 @@ public struct VisionTransformer: ImageBackbone {
     var patches: Convolution2D
     var blocks: [TransformerBlock]
     var norm: LayerNorm
-    var classifier: Linear
+    var classifier: Linear?
     public let configuration: VisionTransformerConfiguration
 
     /// The network with weights of the right shapes, to be loaded or initialised.
@@ -52,11 +59,12 @@ public struct VisionTransformer: ImageBackbone {
             TransformerBlock(features: size, headCount: configuration.headCount)
         }
         norm = LayerNorm(size, epsilon: 1e-6)
-        classifier = Linear(weight: .zeros([1000, size]), bias: .zeros([1000]))
+        classifier = .classifier(size, classes: configuration.classCount)
         self.configuration = configuration
     }
 
     public var pooledFeatures: Int { configuration.hiddenSize }
+    public var pictureSize: Int? { configuration.pictureSize }
 
     public var taps: [Tap] {
         blocks.indices.map {
@@ -82,7 +90,7 @@ public struct VisionTransformer: ImageBackbone {
         return Features(taps: taps, pooled: norm(classTokens))
     }
 
-    public func logits(_ pooled: Tensor) -> Tensor { classifier(pooled) }
+    public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         visitor.parameter("cls_token", &classToken)

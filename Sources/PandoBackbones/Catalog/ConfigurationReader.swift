@@ -1,0 +1,150 @@
+import Foundation
+import PandoTensor
+
+/// Reads a `config.json` field by field and collects what is wrong, so that all of it is told at once.
+///
+/// Numbers are checked against the range that a network can have before anything is built of them.
+public struct ConfigurationReader {
+    /// The file, for messages.
+    public let source: String
+    /// Where in the file the fields lie: empty, or `vision_config.`.
+    private let place: String
+    private let json: JSON
+    public private(set) var problems: [String] = []
+
+    /// - Throws: `BackboneError` if the file cannot be read or is no JSON object.
+    public init(_ url: URL) throws(BackboneError) {
+        source = url.path
+        place = ""
+        let file: MappedFile
+        do { file = try MappedFile(url) } catch {
+            throw BackboneError(url.path, "cannot be read: \(String(cString: strerror(error.code)))")
+        }
+        do { json = try JSON(parsing: file.bytes) } catch { throw BackboneError(url.path, "not valid JSON: \(error)") }
+        guard json.members != nil else { throw BackboneError(url.path, "expected an object, found \(json.kind)") }
+    }
+
+    private init(source: String, place: String, json: JSON) {
+        (self.source, self.place, self.json) = (source, place, json)
+    }
+
+    /// The fields under `key`, read on their own; give them back with `take`.
+    public mutating func section(_ key: String) -> ConfigurationReader? {
+        guard let value = value(key) else { return nil }
+        guard value.members != nil else {
+            expected("an object", key, value)
+            return nil
+        }
+        return ConfigurationReader(source: source, place: place + key + ".", json: value)
+    }
+
+    /// Adds the problems of a section.
+    public mutating func take(_ section: ConfigurationReader) { problems += section.problems }
+
+    public func has(_ key: String) -> Bool { value(key) != nil }
+
+    /// - Parameter fallback: for a file without the field; without one, the field must be there.
+    public mutating func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) -> Int {
+        guard let value = value(key) else { return missing(key, fallback) ?? range.lowerBound }
+        guard let number = value.integer, range.contains(number) else {
+            expected("a whole number of \(range.lowerBound)...\(range.upperBound)", key, value)
+            return range.lowerBound
+        }
+        return number
+    }
+
+    /// A whole number that may be absent or null.
+    public mutating func optionalInteger(_ key: String, in range: ClosedRange<Int>) -> Int? {
+        has(key) ? integer(key, in: range) : nil
+    }
+
+    public mutating func integers(_ key: String, count: Int? = nil, in range: ClosedRange<Int>, default fallback: [Int]? = nil)
+        -> [Int]
+    {
+        guard let value = value(key) else { return missing(key, fallback) ?? [] }
+        let numbers = value.array?.compactMap(\.integer) ?? []
+        guard let array = value.array, numbers.count == array.count, numbers.count <= 1024,
+            count.map({ $0 == numbers.count }) ?? true, numbers.allSatisfy(range.contains)
+        else {
+            let length = count.map { "\($0) " } ?? ""
+            expected("a list of \(length)whole numbers of \(range.lowerBound)...\(range.upperBound)", key, value)
+            return []
+        }
+        return numbers
+    }
+
+    public mutating func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil) -> Float {
+        guard let value = value(key) else { return Float(missing(key, fallback) ?? range.lowerBound) }
+        let number: Double? =
+            switch value {
+            case .integer(let number): Double(number)
+            case .number(let number): number
+            default: nil
+            }
+        guard let number, range.contains(number) else {
+            expected("a number of \(range.lowerBound)...\(range.upperBound)", key, value)
+            return Float(range.lowerBound)
+        }
+        return Float(number)
+    }
+
+    public mutating func flag(_ key: String, default fallback: Bool? = nil) -> Bool {
+        guard let value = value(key) else { return missing(key, fallback) ?? false }
+        guard let flag = value.bool else {
+            expected("true or false", key, value)
+            return false
+        }
+        return flag
+    }
+
+    public mutating func text(_ key: String, default fallback: String? = nil) -> String {
+        guard let value = value(key) else { return missing(key, fallback) ?? "" }
+        guard let text = value.string else {
+            expected("a string", key, value)
+            return ""
+        }
+        return text
+    }
+
+    /// The activation that the file calls as `torch.nn.functional` or Hugging Face do.
+    public mutating func activation(_ key: String, default fallback: String) -> NamedActivation {
+        let name = text(key, default: fallback)
+        if let activation = NamedActivation(rawValue: name) { return activation }
+        problem(key, "unknown activation '\(name)'; known are \(NamedActivation.allCases.map(\.rawValue).joined(separator: ", "))")
+        return .relu
+    }
+
+    /// Refuses a field whose value would change the arithmetic in a way that is not implemented here.
+    public mutating func require(_ key: String, isFalse reason: String) {
+        if flag(key, default: false) { problem(key, "is true, which is not implemented: \(reason)") }
+    }
+
+    /// Notes that a field cannot be followed.
+    public mutating func problem(_ key: String, _ text: String) { problems.append("\(place)\(key): \(text)") }
+
+    /// - Throws: `BackboneError` with every problem, if there is any.
+    public func finish() throws(BackboneError) {
+        if !problems.isEmpty { throw BackboneError(source, problems) }
+    }
+
+    private func value(_ key: String) -> JSON? {
+        guard let value = json[key], !value.isNull else { return nil }
+        return value
+    }
+
+    private mutating func missing<Value>(_ key: String, _ fallback: Value?) -> Value? {
+        if fallback == nil { problem(key, "is missing") }
+        return fallback
+    }
+
+    private mutating func expected(_ what: String, _ key: String, _ found: JSON) {
+        let shown =
+            switch found {
+            case .integer(let number): "\(number)"
+            case .number(let number): "\(number)"
+            case .string(let text): "'\(text.prefix(60))'"
+            default: found.kind
+            }
+        problem(key, "expected \(what), found \(shown)")
+    }
+}

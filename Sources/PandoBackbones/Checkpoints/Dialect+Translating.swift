@@ -1,0 +1,75 @@
+import PandoTensor
+
+/// Weights under our names, and where each came from.
+struct TranslatedWeights {
+    var tensors: [String: Tensor] = [:]
+    /// Names in the checkpoint that the network does without.
+    var ignored: [String] = []
+    /// Their names by ours, in order along the first axis.
+    var sources: [String: [String]] = [:]
+    /// What cannot be put together: parts of a fused tensor that are missing or do not fit one another.
+    var problems: [String] = []
+}
+
+extension Dialect {
+    /// How many of `names` the network has under this dialect's rules, and how many it neither has nor does without.
+    func score(_ names: some Sequence<String>, against own: Set<String>) -> (known: Int, unknown: Int) {
+        var (known, unknown) = (0, 0)
+        for name in names where !ignores(name) {
+            if own.contains(ours(name).name) { known += 1 } else { unknown += 1 }
+        }
+        return (known, unknown)
+    }
+
+    /// Brings a checkpoint's tensors under our names.
+    func translated(_ weights: [String: Tensor]) -> TranslatedWeights {
+        var result = TranslatedWeights()
+        var parts: [String: [Int: (name: String, place: Place, tensor: Tensor)]] = [:]
+        for name in weights.keys.sorted() {
+            if ignores(name) {
+                result.ignored.append(name)
+                continue
+            }
+            let place = ours(name)
+            if let other = parts[place.name, default: [:]].updateValue((name, place, weights[name]!), forKey: place.part) {
+                result.problems.append("\(other.name) and \(name) are the same weight; keep one of them")
+            }
+        }
+        for (name, found) in parts.sorted(by: { $0.key < $1.key }) {
+            let ordered = found.sorted { $0.key < $1.key }.map(\.value)
+            result.sources[name] = ordered.map(\.name)
+            let place = ordered[0].place
+            guard ordered.count == place.partCount else {
+                let missing = theirs(name).names.filter { name in !ordered.contains { unprefixed($0.name) == name } }
+                result.problems.append("\(missing.joined(separator: ", ")) is missing; expected beside \(ordered[0].name)")
+                continue
+            }
+            let tensors = ordered.map { place.isTransposed && $0.tensor.rank == 2 ? $0.tensor.transposed : $0.tensor }
+            if tensors.count == 1 {
+                result.tensors[name] = tensors[0]
+            } else if tensors.allSatisfy({
+                $0.rank > 0 && $0.shape.dropFirst() == tensors[0].shape.dropFirst() && $0.elementType == tensors[0].elementType
+            }) {
+                result.tensors[name] = .concatenated(tensors)
+            } else {
+                let shapes = ordered.map { "\($0.name) \($0.tensor.shape) \($0.tensor.elementType)" }
+                result.problems.append("\(shapes.joined(separator: ", ")) should differ in their first axis only")
+            }
+        }
+        return result
+    }
+
+    /// Our tensors under their names: what is fused here is cut into equal parts.
+    func untranslated(_ tensors: [String: Tensor]) -> [String: Tensor] {
+        var result: [String: Tensor] = [:]
+        for (name, tensor) in tensors {
+            let (names, isTransposed) = theirs(name)
+            let part = tensor.shape.first.map { $0 / names.count } ?? 0
+            for (index, name) in names.enumerated() {
+                let piece = names.count == 1 ? tensor : tensor.slice(index * part..<(index + 1) * part)
+                result[name] = isTransposed && piece.rank == 2 ? piece.transposed : piece
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,156 @@
+import PandoTensor
+
+/// How one library names the weights of a network that we name otherwise.
+///
+/// A table of rules, read in both directions: a checkpoint or an adapter of that library is taken in, and ours is
+/// written for it. Rules are about modules, so `blocks.*.attn.proj` speaks of `weight`, `bias` and `lora_A.weight`
+/// alike. A name that no rule knows is the same on both sides.
+public struct Dialect: Sendable {
+    /// The library, as users call it.
+    public let name: String
+    /// What may stand before every name, the longest first: `vit.`, `module.`.
+    public let prefixes: [String]
+    public let rules: [Rule]
+    /// Modules that this library stores and the network does without: counters, tables that are computed, heads of
+    /// pretraining. Templates, as in rules; `num_batches_tracked` and the like are in all of them.
+    public let ignored: [Template]
+
+    /// Their modules, which together are one of ours.
+    public struct Rule: Sendable {
+        /// Concatenated along the first axis they are ours; one, unless a projection is fused.
+        public let theirs: [Template]
+        public let ours: Template
+        /// Whether their matrix is stored the other way round.
+        public let isTransposed: Bool
+
+        /// Theirs is ours under another name.
+        public init(_ theirs: String, _ ours: String, transposed: Bool = false) {
+            self.init([theirs], ours, transposed: transposed)
+        }
+
+        /// Ours is theirs, concatenated along the first axis.
+        public init(_ theirs: [String], _ ours: String, transposed: Bool = false) {
+            self.theirs = theirs.map(Template.init)
+            self.ours = Template(ours)
+            isTransposed = transposed
+        }
+    }
+
+    /// - Parameter prefixes: in any order.
+    public init(_ name: String, prefixes: [String] = [], rules: [Rule] = [], ignoring ignored: [String] = []) {
+        self.name = name
+        self.prefixes = (prefixes + ["module."]).sorted { $0.utf8.count > $1.utf8.count }
+        self.rules = rules
+        self.ignored = (ignored + ["**.num_batches_tracked"]).map(Template.init)
+    }
+
+    /// The network's own names.
+    public static let own = Dialect("pando")
+}
+
+/// A place in a tree of modules, with numbers left open: `blocks.*.attn.qkv`.
+///
+/// `*` stands for a number, `*+1` for the same number and one more, and `**` at the beginning for anything.
+public struct Template: Sendable {
+    private enum Segment: Sendable {
+        case word(Substring)
+        case number(offset: Int)
+        case anything
+    }
+
+    private let segments: [Segment]
+    public let text: String
+
+    public init(_ text: String) {
+        self.text = text
+        segments = text.split(separator: ".", omittingEmptySubsequences: false).map { part in
+            if part == "**" { return .anything }
+            guard part.hasPrefix("*") else { return .word(part) }
+            return .number(offset: Int(part.dropFirst()) ?? 0)
+        }
+    }
+
+    /// The numbers at the open places and what follows in `name`, if `name` begins so.
+    func match(_ name: [Substring]) -> (numbers: [Int], rest: ArraySlice<Substring>)? {
+        var numbers: [Int] = []
+        var place = 0
+        for (index, segment) in segments.enumerated() {
+            switch segment {
+            case .anything:
+                let tail = segments.count - index - 1
+                guard name.count >= place + tail else { return nil }
+                place = name.count - tail
+            case .word(let word):
+                guard place < name.count, name[place] == word else { return nil }
+                place += 1
+            case .number(let offset):
+                guard place < name.count, let number = Int(name[place]), number >= offset, number < 100_000 else {
+                    return nil
+                }
+                numbers.append(number - offset)
+                place += 1
+            }
+        }
+        return (numbers, name[place...])
+    }
+
+    /// The place with the numbers filled in, and `rest` after it.
+    func filled(_ numbers: [Int], _ rest: ArraySlice<Substring>) -> String {
+        var numbers = numbers[...]
+        let parts = segments.map { segment -> String in
+            switch segment {
+            case .anything: ""
+            case .word(let word): String(word)
+            case .number(let offset): String((numbers.popFirst() ?? 0) + offset)
+            }
+        }
+        return (parts + rest.map(String.init)).joined(separator: ".")
+    }
+}
+
+extension Dialect {
+    /// A name of ours, and which of how many parts of it theirs is.
+    struct Place: Hashable, Sendable {
+        var name: String
+        var part = 0
+        var partCount = 1
+        var isTransposed = false
+    }
+
+    /// The name without what may stand before it.
+    func unprefixed(_ name: String) -> Substring {
+        for prefix in prefixes where name.hasPrefix(prefix) { return name.dropFirst(prefix.utf8.count) }
+        return name[...]
+    }
+
+    /// What their name is called here.
+    func ours(_ name: String) -> Place {
+        let bare = unprefixed(name)
+        let parts = bare.split(separator: ".", omittingEmptySubsequences: false)
+        for rule in rules {
+            for (index, template) in rule.theirs.enumerated() {
+                guard let (numbers, rest) = template.match(parts) else { continue }
+                return Place(
+                    name: rule.ours.filled(numbers, rest), part: index, partCount: rule.theirs.count,
+                    isTransposed: rule.isTransposed)
+            }
+        }
+        return Place(name: String(bare))
+    }
+
+    /// What our name is called there: several names where ours is fused, in their order along the first axis.
+    func theirs(_ name: String) -> (names: [String], isTransposed: Bool) {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        for rule in rules {
+            guard let (numbers, rest) = rule.ours.match(parts) else { continue }
+            return (rule.theirs.map { $0.filled(numbers, rest) }, rule.isTransposed)
+        }
+        return ([name], false)
+    }
+
+    /// Whether the network does without their tensor.
+    func ignores(_ name: String) -> Bool {
+        let parts = unprefixed(name).split(separator: ".", omittingEmptySubsequences: false)
+        return ignored.contains { $0.match(parts) != nil }
+    }
+}
