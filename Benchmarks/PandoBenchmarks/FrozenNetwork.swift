@@ -39,15 +39,15 @@ enum FrozenNetwork: String, CaseIterable {
     }
 
     func compiled(_ precision: ElementType, workers: Int) throws -> Compiled {
-        guard let kind = pictureKind else { return try compiledEncoder(precision, nil, workers) }
-        let network = try Self.network(kind)
+        guard let name = pictureName else { return try compiledEncoder(precision, nil, workers) }
+        let network = try Self.network(name)
         return Self.compiled(FrozenBackbone(network, precision: precision), workers)
     }
 
     /// In 8-bit integers, calibrated on `examples`, and in bf16 what would lose too much.
     func quantized(calibratedOn examples: Tensor, workers: Int) throws -> Compiled {
-        guard let kind = pictureKind else { return try compiledEncoder(.bfloat16, examples, workers) }
-        return Self.compiled(try FrozenBackbone(try Self.network(kind), calibratingOn: examples), workers)
+        guard let name = pictureName else { return try compiledEncoder(.bfloat16, examples, workers) }
+        return Self.compiled(try FrozenBackbone(try Self.network(name), calibratingOn: examples), workers)
     }
 
     private static func compiled(_ frozen: FrozenBackbone, _ workers: Int) -> Compiled {
@@ -79,21 +79,22 @@ enum FrozenNetwork: String, CaseIterable {
     private static let textsAtOnce = 8
 
     /// Nil for a network over texts.
-    private var pictureKind: ImageBackboneKind? {
+    private var pictureName: String? {
         switch self {
-        case .mobileNetV2: .mobileNetV2
-        case .efficientNetLite0: .efficientNetLite0
-        case .resNet50: .resNet50
-        case .vitSmall: .vitSmall
-        case .vitBase: .vitBase
+        case .mobileNetV2: "mobilenet_v2"
+        case .efficientNetLite0: "efficientnet_lite0"
+        case .resNet50: "resnet50"
+        case .vitSmall: "vit_small_patch16_224"
+        case .vitBase: "vit_base_patch16_224"
         case .miniLM: nil
         }
     }
 
     /// With its published weights where the set-up fetches them, else with random ones.
-    private static func network(_ kind: ImageBackboneKind) throws -> any ImageBackbone {
-        if ImageBackboneKind.fetched.contains(kind) { return try kind.loadPretrained() }
-        return kind.makeNetwork(pictureSize: side, seed: 1)
+    private static func network(_ name: String) throws -> any ImageBackbone {
+        let architecture = try Catalog.architecture(named: name)
+        if Catalog.fetched.contains(name) { return try architecture.loadPretrained() }
+        return try architecture.makeImageBackbone(forPicturesOf: side, seed: 1)
     }
 }
 

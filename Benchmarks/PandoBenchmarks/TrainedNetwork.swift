@@ -16,8 +16,16 @@ enum TrainedNetwork: String, CaseIterable {
     ///
     /// In bf16 layers compute in bf16 from weights kept in f32.
     func step(_ precision: Precision, workers: Int) -> () -> Void {
-        let kind: ImageBackboneKind = self == .resNet18 ? .resNet18 : .vitSmall
-        return Self.step(of: kind.makeNetwork(pictureSize: Self.side, seed: 1), precision.elementType, workers)
+        switch self {
+        case .resNet18: Self.step(of: initialized(ResNetConfiguration.resNet18), precision.elementType, workers)
+        case .vitSmall: Self.step(of: initialized(VisionTransformerConfiguration.small), precision.elementType, workers)
+        }
+    }
+
+    private func initialized<Configuration: ImageBackboneConfiguration>(_ configuration: Configuration) -> Configuration.Network {
+        var network = configuration.resized(to: Self.side).makeNetwork()
+        network.initialize(configuration.initialization, seed: 1)
+        return network
     }
 
     private static func step(of network: some ImageBackbone, _ type: ElementType, _ workers: Int) -> () -> Void {
@@ -36,7 +44,7 @@ enum TrainedNetwork: String, CaseIterable {
                     return (pooled: pooled, updates: pass.updates)
                 }
                 updates = lanes[0].updates
-                return crossEntropy(network.logits(.concatenated(lanes.map(\.pooled))).cast(to: .float32), targets)
+                return crossEntropy(network.logits(.concatenated(lanes.map(\.pooled)))!.cast(to: .float32), targets)
             }
             network.updateBuffers(by: updates)
             optimizer.update(&network, along: gradients)

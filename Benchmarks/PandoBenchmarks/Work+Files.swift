@@ -9,7 +9,7 @@ extension Work {
         let batch = 32
         let key = Key(work: "extraction mobilenet_v2", precision: "f32", batch: batch, unit: "images/s")
         return Work(keys: [key]) { meeting in
-            let backbone = FrozenBackbone(try ImageBackboneKind.mobileNetV2.loadPretrained())
+            let backbone = FrozenBackbone(try Catalog.architecture(named: "mobilenet_v2").loadPretrained())
             let pipeline = ImagePipeline(
                 preprocessing: .clipart(), batchSize: batch, workers: workers, isStrict: true)
             let examples = images.map { Example(id: $0.path, split: .test, image: .file($0), labels: [:]) }

@@ -39,7 +39,7 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         let plan = try Plan(contentsOf: URL(fileURLWithPath: plan))
         let bundle = try Bundle(at: bundleFolder(of: plan))
-        guard bundle.plan.tasks.map(\.name) == plan.tasks.map(\.name), bundle.plan.backbone.name == plan.backbone.name else {
+        guard bundle.plan.tasks.map(\.name) == plan.tasks.map(\.name), bundle.plan.backbone.architecture == plan.backbone.architecture else {
             throw ValidationError(
                 "\(bundle.url.path) was trained with another plan; run pando train \(self.plan) -o \(bundle.url.path)")
         }

@@ -53,7 +53,7 @@ struct DoctorCommand: ParsableCommand {
             coresOnline: ProcessInfo.processInfo.processorCount, coresAllowed: MachineResources.allowedCores,
             libraries: [Processor.kernelLibrary, "libvips \(VipsLibrary.version)", "SQLite \(try RunRegistry.libraryVersion())"],
             checks: Self.checks(), speeds: [])
-        if let network = try? ImageBackboneKind.mobileNetV2.loadPretrained() { measure(network, &report) }
+        if let network = try? PlanDefaults.backbone.loadPretrained() { measure(network, &report) }
         if output.json { try Console.print(json: report) } else { show(report) }
         if report.checks.contains(where: { !$0.isFine && $0.remedy != nil }) { throw ExitCode.failure }
     }
@@ -98,7 +98,7 @@ struct DoctorCommand: ParsableCommand {
 
     private static func checks() -> [Report.Check] {
         var checks: [Report.Check] = []
-        for name in ImageBackboneKind.fetched.map({ "\($0.rawValue).pth" }) + ["all-MiniLM-L6-v2"] {
+        for name in Catalog.fetched.map({ "\($0).pth" }) + ["all-MiniLM-L6-v2"] {
             do {
                 checks.append(.init(name: "weights \(name)", isFine: true, finding: try WeightsLocation.find(name).path, remedy: nil))
             } catch {

@@ -94,7 +94,7 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         try Data(#"{"model_type": "gpt2"}"#.utf8).write(to: folder.appendingPathComponent("config.json"))
-        let error = #expect(throws: SentenceEncoderError.self) { try SentenceEncoder(folder: folder) }
+        let error = #expect(throws: BackboneError.self) { try SentenceEncoder(folder: folder) }
         #expect(error?.description.contains("'gpt2'") == true)
     }
 }

@@ -14,7 +14,7 @@ import Testing
         computedImages: 3, featureSeconds: 1, headSeconds: 2, peakTensorBytes: 4, peakResidentBytes: 5)
 
     /// Length of the vectors that heads of the default plan take.
-    private static let vectorLength = MobileNetV2().vectorLength(reading: BackbonePlan().readTaps)
+    private static let vectorLength = MobileNetV2(MobileNetV2Configuration()).vectorLength(reading: BackbonePlan().readTaps)
 
     /// A trained task with weights of its own.
     private func trained(_ name: String, _ kind: TaskKind = .classification, phase: Float = 1) -> TrainedTask {

@@ -12,7 +12,7 @@ import Testing
     private static func plan(batchSize: Int = 16) -> Plan {
         Plan(
             name: "forecast",
-            backbone: BackbonePlan(name: .resNet18, weights: .random, pictureSize: 64, isTrained: true),
+            backbone: BackbonePlan(Architecture(name: "resnet18", ResNetConfiguration.resNet18), weights: .random, pictureSize: 64, isTrained: true),
             data: DataPlan(kind: .scenes, limit: 96),
             tasks: [TaskPlan(name: "color", kind: .classification, minimumCount: 1)],
             train: TrainPlan(epochs: 2, batchSize: batchSize, precision: .float32, backboneRate: 1))

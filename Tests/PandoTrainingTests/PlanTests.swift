@@ -28,7 +28,7 @@ import Testing
     @Test func `the smallest plan gets every default`() throws {
         let plan = try read(smallest)
         #expect(plan.name == "small")
-        #expect(plan.backbone == BackbonePlan(name: .mobileNetV2))
+        #expect(plan.backbone == BackbonePlan())
         #expect(plan.data == DataPlan(kind: .clipart))
         #expect(plan.tasks == [TaskPlan(name: "category", kind: .classification)])
         #expect(plan.tasks[0].column == "category")
@@ -51,7 +51,7 @@ import Testing
             train: {epochs: 3, batch_size: 16, learning_rate: 2e-3, weight_decay: 0, warmup: 0.1, patience: 2,
                     optimizer: sgd, seed: 9, precision: float32}
             """)
-        #expect(plan.backbone.name == .efficientNetLite0)
+        #expect(plan.backbone.name == "efficientnet_lite0")
         #expect(plan.data == DataPlan(kind: .scenes, limit: 500, seed: 3))
         #expect(
             plan.tasks == [
@@ -168,16 +168,21 @@ import Testing
         let plan = try read("name: x\nbackbone: {name: mobilenet_v2, taps: [features.17, features.3]}" + tasks)
         #expect(plan.backbone.readTaps == ["features.3", "features.17"])
         #expect(try read("name: x\nbackbone: {taps: []}" + tasks).backbone.readTaps == [])
-        #expect(try read("name: x" + tasks).backbone.readTaps == ImageBackboneKind.mobileNetV2.summaryTaps)
+        #expect(try read("name: x" + tasks).backbone.readTaps == BackbonePlan().readTaps)
         let found = problems(of: "name: x\nbackbone: {taps: [features.77, features.3, features.3]}" + tasks)
         #expect(found.map(\.path) == ["backbone.taps", "backbone.taps"])
         #expect(found[0].message.hasPrefix("mobilenet_v2 has no tap 'features.77'; did you mean 'features."))
     }
 
-    @Test(arguments: ImageBackboneKind.allCases)
-    func `every backbone has the taps that vectors take in by default`(kind: ImageBackboneKind) {
-        let taps = kind.makeNetwork().taps.map(\.name)
-        #expect(taps.filter(kind.summaryTaps.contains) == kind.summaryTaps)
+    @Test func `a backbone is a name, a folder, or a file of weights whose name tells what it is`() throws {
+        let rest = "\ndata: {kind: clipart}\ntasks: {category: {kind: classification}}"
+        let weights = try WeightsLocation.find("mobilenet_v2.pth")
+        #expect(try read("name: x\nbackbone: \(weights.path)" + rest).backbone == BackbonePlan(weights: .file(weights)))
+        let found = problems(of: "name: x\nbackbone: {name: resnet51}" + rest)
+        #expect(found.map(\.path) == ["backbone.name"])
+        #expect(found[0].message.contains("did you mean 'resnet"))
+        let text = problems(of: "name: x\nbackbone: all-MiniLM-L6-v2" + rest)
+        #expect(text[0].message.contains("sees no pictures"))
     }
 
     @Test func `options that mean nothing for a kind are refused`() {

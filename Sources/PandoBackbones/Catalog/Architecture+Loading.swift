@@ -21,6 +21,12 @@ extension Architecture {
         return initialized(configuration)
     }
 
+    /// The network for pictures, its weights all zero; `nil` if it sees none.
+    public var blankImageBackbone: (any ImageBackbone)? {
+        func blank(_ configuration: some ImageBackboneConfiguration) -> any ImageBackbone { configuration.makeNetwork() }
+        return image.map(blank)
+    }
+
     /// The network for pictures with random weights, to be trained from nothing.
     /// - Throws: `BackboneError` if it sees no pictures, or none of this size.
     public func makeImageBackbone(forPicturesOf side: Int? = nil, seed: UInt64) throws(BackboneError) -> any ImageBackbone {

@@ -71,6 +71,13 @@ public struct BackboneSource: Sendable {
         }
     }
 
+    /// A file or folder of weights of which it is known what network they are.
+    public init(_ url: URL, as architecture: Architecture) {
+        self.url = url
+        self.architecture = architecture
+        preprocessing = architecture.configuration.preprocessing
+    }
+
     /// The network that a `config.json` describes, and how it says that pictures are fed.
     private static func described(by file: URL) throws -> (Architecture, Preprocessing?) {
         var reader = try ConfigurationReader(file)

@@ -42,7 +42,7 @@ extension Bundle {
     ///   - metrics: by task and split.
     /// - Throws: `BundleError` or `FileError`; nothing is changed then.
     static func write(
-        to url: URL, plan: Plan, kind: ImageBackboneKind, backbone: any ImageBackbone, preprocessing: Preprocessing,
+        to url: URL, plan: Plan, backbone: any ImageBackbone, preprocessing: Preprocessing,
         textFolder: URL?, tasks: [TrainedTask], metrics: [String: [Split: TaskMetrics]], cost: TrainingCost
     ) throws {
         try checkReplaceable(url)
@@ -53,7 +53,7 @@ extension Bundle {
         do {
             try Folder.make(draft)
             var contents = Contents(folder: draft)
-            try contents.writeBackbone(kind, backbone, preprocessing)
+            try contents.writeBackbone(plan.backbone.architecture, backbone, preprocessing)
             if let textFolder { try contents.copyTextEncoder(from: textFolder) }
             for task in tasks { try contents.write(task, metrics: metrics[task.data.name] ?? [:], plan: plan) }
             try contents.write(
@@ -112,10 +112,10 @@ private struct Contents {
     let folder: URL
     var digests: [String: String] = [:]
 
-    mutating func writeBackbone(_ kind: ImageBackboneKind, _ backbone: any ImageBackbone, _ preprocessing: Preprocessing)
+    mutating func writeBackbone(_ architecture: Architecture, _ backbone: any ImageBackbone, _ preprocessing: Preprocessing)
         throws
     {
-        try write(json: Bundle.BackboneConfiguration(modelType: kind.rawValue), to: "backbone/config.json")
+        try write(json: architecture.resized(to: preprocessing.outputSize.width), to: "backbone/config.json")
         try write(preprocessing.encodedConfiguration(), to: "backbone/preprocessor_config.json")
         try write(tensors: backbone.namedTensors, to: "backbone/model.safetensors")
     }
@@ -172,7 +172,7 @@ private struct Contents {
     private static func readme(_ task: TrainedTask, _ metrics: [Split: TaskMetrics], _ plan: Plan) -> String {
         var lines = [
             "# \(task.data.name)", "",
-            "A \(task.data.plan.kind.rawValue) branch on a frozen \(plan.backbone.name.rawValue), trained on the data '\(plan.name)'.",
+            "A \(task.data.plan.kind.rawValue) branch on a frozen \(plan.backbone.name), trained on the data '\(plan.name)'.",
             "",
         ]
         if !task.data.labels.isEmpty { lines += ["\(task.data.labels.count) labels, in `labels.json`.", ""] }

@@ -43,16 +43,12 @@ public struct Bundle: Sendable {
         plan = manifest.plan
         cost = manifest.cost
         let folder = url.appendingPathComponent("backbone")
-        let kind = try Self.decode(BackboneConfiguration.self, folder.appendingPathComponent("config.json")).modelType
-        guard let kind = ImageBackboneKind(rawValue: kind) else {
-            throw BundleError(
-                url.path,
-                "backbone/config.json names the network '\(kind)'\(Suggestion.hint(for: kind, among: ImageBackboneKind.allCases.map(\.rawValue)))"
-            )
+        let source = try BackboneSource(folder)
+        guard let preprocessing = source.preprocessing else {
+            throw BundleError(url.path, "backbone/ does not say how pictures are fed to it")
         }
-        preprocessing = try Preprocessing(configuration: folder.appendingPathComponent("preprocessor_config.json"))
-        backbone = try kind.load(
-            folder.appendingPathComponent("model.safetensors"), pictureSize: preprocessing.outputSize.width)
+        self.preprocessing = preprocessing
+        backbone = try source.open().imageBackbone()
         let texts = url.appendingPathComponent("text_backbone")
         textFolder = FileManager.default.fileExists(atPath: texts.path) ? texts : nil
         let network = backbone
@@ -89,11 +85,6 @@ public struct Bundle: Sendable {
     public func textEncoder() throws -> SentenceEncoder {
         guard let textFolder else { throw BundleError(url.path, "no task of this bundle reads texts") }
         return try SentenceEncoder(folder: textFolder)
-    }
-
-    struct BackboneConfiguration: Codable {
-        let modelType: String
-        enum CodingKeys: String, CodingKey { case modelType = "model_type" }
     }
 
     private struct TextConfiguration: Decodable {

@@ -36,30 +36,10 @@ extension FrozenBackbone {
     var vectorName: String { (["pooled"] + readTaps).joined(separator: "+") }
 }
 
-extension ImageBackboneKind {
-    /// The taps that a picture's vector takes in unless the plan says otherwise: the end of every stage but the first.
-    public var summaryTaps: [Tap.Name] {
-        switch self {
-        case .mobileNetV2: ["features.3", "features.6", "features.10", "features.13", "features.16", "features.17"]
-        case .efficientNetLite0: ["_blocks.2", "_blocks.4", "_blocks.7", "_blocks.10", "_blocks.14", "_blocks.15"]
-        case .resNet18: ["layer1.1", "layer2.1", "layer3.1"]
-        case .resNet34, .resNet50: ["layer1.2", "layer2.3", "layer3.5"]
-        case .resNet101: ["layer1.2", "layer2.3", "layer3.22"]
-        case .resNet152: ["layer1.2", "layer2.7", "layer3.35"]
-        case .vitTiny, .vitSmall, .vitBase: ["blocks.2", "blocks.5", "blocks.8"]
-        }
-    }
-}
-
 extension Plan {
     /// The backbone in the form in which this plan's features are computed.
     func frozen(_ network: any ImageBackbone) -> FrozenBackbone {
         FrozenBackbone(
             network, precision: train.precision.elementType, reading: Set(backbone.readTaps), poolingTaps: true)
     }
-}
-
-extension BackbonePlan {
-    /// The taps that a picture's vector takes in.
-    public var readTaps: [Tap.Name] { taps ?? name.summaryTaps }
 }

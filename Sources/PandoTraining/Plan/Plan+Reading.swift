@@ -88,44 +88,79 @@ private struct PlanReader {
     // MARK: Backbones
 
     private func backbone(_ section: PlanSection) -> BackbonePlan {
-        var plan = BackbonePlan()
-        plan.name = name("backbone", in: section, default: plan.name) { inner, name in
-            plan.taps = taps(inner, of: name)
-            plan.pictureSize = inner.optionalInteger("image_size", in: 32...1024)
-            plan.isTrained = inner.flag("train", default: false)
-            if inner.text("weights") == "random" {
-                plan.weights = .random
-                if inner.has("train"), !plan.isTrained {
-                    inner.problem("train", "a backbone with random weights knows nothing unless it is trained; leave 'train' out")
-                }
-                plan.isTrained = true
-            } else if let file = existingPath("weights", in: inner, required: false) {
-                plan.weights = .file(file)
+        guard let value = section.value("backbone") else { return BackbonePlan() }
+        guard value.mapping != nil else {
+            guard let text = section.text("backbone") else { return BackbonePlan() }
+            return isPath(text)
+                ? backbone(nil, weights: existingPath("backbone", in: section, required: true), section, key: "backbone")
+                : backbone(text, weights: nil, section, key: "backbone")
+        }
+        guard let section = section.section("backbone") else { return BackbonePlan() }
+        let name = section.text("name")
+        let isRandom = section.text("weights") == "random"
+        let weights = isRandom ? nil : existingPath("weights", in: section, required: false)
+        var plan = backbone(name, weights: weights, section, key: name == nil ? "weights" : "name")
+        plan.readTaps = taps(section, of: plan.architecture) ?? plan.readTaps
+        plan.pictureSize = section.optionalInteger("image_size", in: 16...1024)
+        plan.isTrained = section.flag("train", default: false)
+        if isRandom {
+            plan.weights = .random
+            if section.has("train"), !plan.isTrained {
+                section.problem("train", "a backbone with random weights knows nothing unless it is trained; leave 'train' out")
             }
+            plan.isTrained = true
         }
-        if let size = plan.pictureSize, plan.name.isTransformer, !size.isMultiple(of: 16) {
-            section.problem("backbone", "\(plan.name.rawValue) cuts pictures into patches of 16 pixels; image_size \(size) is no multiple of 16")
+        if let size = plan.pictureSize, let problem = plan.architecture.image?.problem(withPicturesOf: size) {
+            section.problem("image_size", "\(plan.name) \(problem)")
         }
-        if plan.name.isTransformer, plan.weights == .pretrained, let size = plan.pictureSize, size != 224 {
-            section.problem("backbone", "the pretrained \(plan.name.rawValue) takes pictures of 224 pixels; leave image_size out")
-        }
+        section.finish()
         return plan
     }
 
+    /// The backbone of this name, or the one that lies in a file or folder; problems are reported under `key`.
+    private func backbone(_ name: String?, weights: URL?, _ section: PlanSection, key: String) -> BackbonePlan {
+        do {
+            guard let weights else {
+                let architecture = try name.map { try Catalog.architecture(named: $0) } ?? PlanDefaults.backbone
+                guard architecture.image != nil else { throw BackboneError(architecture.name, "sees no pictures") }
+                return BackbonePlan(architecture)
+            }
+            guard FileManager.default.fileExists(atPath: weights.path) else { return BackbonePlan() }  // reported already
+            let source = try BackboneSource(weights, named: name)
+            guard source.architecture.image != nil else {
+                throw BackboneError(weights.path, "a \(source.architecture.name) sees no pictures")
+            }
+            guard let preprocessing = source.preprocessing else {
+                throw BackboneError(
+                    weights.path, "nothing says how pictures are fed to it; put a preprocessor_config.json beside the weights")
+            }
+            return BackbonePlan(source.architecture, weights: .file(weights), preprocessing: preprocessing)
+        } catch {
+            section.problem(key, "\(error)")
+            return BackbonePlan()
+        }
+    }
+
+    /// Whether a text means a place rather than a name.
+    private func isPath(_ text: String) -> Bool {
+        text.contains("/") || [".onnx", ".safetensors", ".pth", ".pt", ".bin"].contains { text.hasSuffix($0) }
+            || FileManager.default.fileExists(atPath: folder.appendingPathComponent(text).path)
+    }
+
     /// Reads `taps: [NAME, …]`, in order of depth whatever the order in the file.
-    private func taps(_ section: PlanSection, of kind: ImageBackboneKind) -> [String]? {
+    private func taps(_ section: PlanSection, of architecture: Architecture) -> [String]? {
         guard let value = section.value("taps") else { return nil }
         guard let list = value.sequence else {
             section.problem("taps", "expected a list of taps, found \(value.kindInWords)")
             return nil
         }
-        let known = kind.makeNetwork().taps.map(\.name)
+        let known = architecture.blankImageBackbone?.taps.map(\.name) ?? []
         var wanted: Set<String> = []
         for node in list {
             let name = node.plainText ?? ""
             if !known.contains(name) {
                 section.problem(
-                    "taps", "\(kind.rawValue) has no tap \(node.kindInWords)" + Suggestion.hint(for: name, among: known))
+                    "taps", "\(architecture.name) has no tap \(node.kindInWords)" + Suggestion.hint(for: name, among: known))
             } else if !wanted.insert(name).inserted {
                 section.problem("taps", "'\(name)' stands twice")
             }
@@ -255,7 +290,7 @@ private struct PlanReader {
         train.backboneRate = section.number("backbone_rate", default: train.backboneRate, in: 0...1_000)
         train.augments = section.flag("augment", default: train.augments)
         for key in ["backbone_rate", "augment"] where section.has(key) && !backbone.isTrained {
-            section.problem(key, "the backbone is frozen; say backbone: {name: \(backbone.name.rawValue), train: true} to train it")
+            section.problem(key, "the backbone is frozen; say backbone: {name: \(backbone.name), train: true} to train it")
         }
         section.finish()
         return train

@@ -38,28 +38,40 @@ public struct BackbonePlan: Sendable, Hashable, Codable {
     public enum Weights: Sendable, Hashable, Codable {
         /// Those that the set-up fetched.
         case pretrained
-        /// A `.pth` or `.safetensors` file.
+        /// A file or folder, in any form that `BackboneSource` reads.
         case file(URL)
         /// Random ones: the network is trained from nothing.
         case random
     }
 
-    public var name: ImageBackboneKind
+    public var architecture: Architecture
     public var weights: Weights
-    /// The taps whose means join the pooled vector; `nil` for the backbone's own choice.
-    public var taps: [Tap.Name]?
+    /// How pictures were fed to it when it was pretrained.
+    public var preprocessing: Preprocessing
+    /// The taps whose means join the pooled vector, in order of depth.
+    public var readTaps: [Tap.Name]
     /// Pixels along each side of the pictures it is given; `nil` for what it was pretrained with.
     public var pictureSize: Int?
     /// Whether the whole network is trained, together with the heads; else it stays frozen.
     public var isTrained: Bool
 
+    public var name: String { architecture.name }
+
+    /// - Parameters:
+    ///   - preprocessing: `nil` for the architecture's own.
+    ///   - taps: `nil` for the backbone's own choice.
+    /// - Precondition: the architecture sees pictures, and it or the argument says how they are fed.
     public init(
-        name: ImageBackboneKind = PlanDefaults.backbone, weights: Weights = .pretrained, taps: [Tap.Name]? = nil,
-        pictureSize: Int? = nil, isTrained: Bool = false
+        _ architecture: Architecture = PlanDefaults.backbone, weights: Weights = .pretrained,
+        preprocessing: Preprocessing? = nil, taps: [Tap.Name]? = nil, pictureSize: Int? = nil, isTrained: Bool = false
     ) {
-        self.name = name
+        guard let network = architecture.blankImageBackbone,
+            let preprocessing = preprocessing ?? architecture.configuration.preprocessing
+        else { stop("BackbonePlan: \(architecture.name) sees no pictures") }
+        self.architecture = architecture
         self.weights = weights
-        self.taps = taps
+        self.preprocessing = preprocessing
+        readTaps = taps ?? network.summaryTaps
         self.pictureSize = pictureSize
         self.isTrained = isTrained
     }

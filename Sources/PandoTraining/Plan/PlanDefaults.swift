@@ -3,7 +3,7 @@ import PandoBackbones
 /// What a plan means where it says nothing. Every default stands here and nowhere else.
 public enum PlanDefaults {
     /// `backbone`
-    public static let backbone = ImageBackboneKind.mobileNetV2
+    public static let backbone = Architecture(name: "mobilenet_v2", MobileNetV2Configuration())
     /// `text_backbone`
     public static let textBackbone = TextBackbonePlan.Name.miniLM
 

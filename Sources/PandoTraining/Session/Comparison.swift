@@ -66,7 +66,7 @@ extension Bundle {
         let passAdds = multiplyAdds(inputShape: shape) { [backbone.features(of: $0, reading: []).pooled] }
         // The pretraining's classifier is no part of what is deployed.
         let classifierNumbers = backbone.namedTensors.filter { tensor in
-            plan.backbone.name.classifierNames.contains { tensor.name.hasPrefix($0 + ".") }
+            type(of: plan.backbone.architecture.configuration).classifierNames.contains { tensor.name.hasPrefix($0 + ".") }
         }.reduce(0) { $0 + $1.tensor.elementCount }
         let backboneNumbers = backbone.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } - classifierNumbers
         let backboneParameters = backbone.parameterCount - classifierNumbers

@@ -28,7 +28,7 @@ extension TrainingSession {
 
         func write(to bundle: URL, plan: Plan) throws {
             try Bundle.write(
-                to: bundle, plan: plan, kind: plan.backbone.name, backbone: backbone, preprocessing: preprocessing,
+                to: bundle, plan: plan, backbone: backbone, preprocessing: preprocessing,
                 textFolder: textFolder, tasks: tasks, metrics: metrics, cost: cost)
         }
     }

@@ -111,7 +111,7 @@ extension Plan {
     /// How pictures are brought into the backbone's form: drawings and scenes whole on white, photographs cut, both with
     /// the backbone's own mean and deviation.
     public var preprocessing: Preprocessing {
-        var preprocessing = backbone.name.preprocessing
+        var preprocessing = backbone.preprocessing
         if let size = backbone.pictureSize { preprocessing.scale(to: size) }
         switch data.kind {
         case .clipart, .scenes:
@@ -123,13 +123,14 @@ extension Plan {
     }
 
     /// The backbone as training begins.
-    /// - Throws: `WeightsNotFound`, `CheckpointError` or `WeightMismatch`.
+    /// - Throws: `WeightsNotFound`, `BackboneError`, `CheckpointError` or `WeightMismatch`.
     func network() throws -> any ImageBackbone {
-        let size = preprocessing.outputSize.width
+        let side = preprocessing.outputSize.width
+        let architecture = backbone.architecture
         return switch backbone.weights {
-        case .pretrained: try backbone.name.loadPretrained(pictureSize: size)
-        case .file(let url): try backbone.name.load(url, pictureSize: size)
-        case .random: backbone.name.makeNetwork(pictureSize: size, seed: train.seed)
+        case .pretrained: try architecture.loadPretrained(forPicturesOf: side)
+        case .file(let url): try BackboneSource(url, as: architecture).open(forPicturesOf: side).imageBackbone()
+        case .random: try architecture.makeImageBackbone(forPicturesOf: side, seed: train.seed)
         }
     }
 }
