@@ -75,7 +75,7 @@ import Testing
         let features = network.features(of: .zeros([1, 64, 96, 3]), reading: Set(network.taps.map(\.name)))
         #expect(network.taps.map(\.depth) == network.taps.map(\.depth).sorted())
         for tap in network.taps {
-            guard case .map(let stride) = tap.name else { Issue.record("\(tap.name) is no map"); continue }
+            guard case .map(let stride) = tap.kind else { Issue.record("\(tap.name) is no map"); continue }
             #expect(features.taps[tap.name]?.shape == [1, 64 / stride, 96 / stride, tap.channels], "\(tap.name)")
         }
         #expect(features.pooled.shape == [1, network.pooledFeatures])

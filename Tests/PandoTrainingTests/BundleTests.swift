@@ -35,7 +35,7 @@ import Testing
             ClassificationMetrics(outputs: ScoreTable([2, 1, 0, 3], columnCount: 2), targets: [0, 0]))
         try Bundle.write(
             to: url, plan: Plan(name: "small", data: DataPlan(kind: .scenes), tasks: tasks.map(\.data.plan)),
-            kind: .mobileNetV2, backbone: MobileNetV2(), preprocessing: .clipart(), textFolder: textFolder, tasks: tasks,
+            backbone: MobileNetV2(MobileNetV2Configuration()), preprocessing: .clipart(), textFolder: textFolder, tasks: tasks,
             metrics: Dictionary(uniqueKeysWithValues: tasks.map { ($0.data.name, [.test: metrics]) }), cost: Self.cost)
     }
 

@@ -92,7 +92,7 @@ import Testing
         let found = problems(
             of: """
                 name: [1]
-                backbone: mobilenet_v3
+                backbone: mobilnet_v2
                 data: {kind: clipart, limit: -1, columns: {a: number}}
                 tasks:
                   tags: {kind: multilable}
@@ -107,7 +107,7 @@ import Testing
             ])
         #expect(found.map { $0.line ?? 0 } == found.map { $0.line ?? 0 }.sorted())
         let text = PlanError(file: "test.yaml", problems: found).description
-        #expect(text.contains("'mobilenet_v3' is not known; did you mean 'mobilenet_v2'?"))
+        #expect(text.contains("mobilnet_v2: no network has this name; did you mean 'mobilenet_v2'?"))
         #expect(text.contains("'multilable' is not known; did you mean 'multilabel'?"))
         #expect(text.contains("'transformer' is not known; expected linear or mlp"))
         #expect(text.contains("train.learning_rate: expected a number from 0.0 to 1000.0, found .nan"))

@@ -24,7 +24,8 @@ extension Architecture {
     /// The network for pictures, its weights all zero; `nil` if it sees none.
     public var blankImageBackbone: (any ImageBackbone)? {
         func blank(_ configuration: some ImageBackboneConfiguration) -> any ImageBackbone { configuration.makeNetwork() }
-        return image.map(blank)
+        guard let image else { return nil }
+        return blank(image)
     }
 
     /// The network for pictures with random weights, to be trained from nothing.

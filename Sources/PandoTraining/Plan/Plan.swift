@@ -1,6 +1,7 @@
 import Foundation
 import PandoBackbones
 import PandoData
+import PandoTensor
 
 /// What to train: a backbone, data, tasks and a schedule, as a YAML file says it.
 ///
