@@ -15,6 +15,8 @@ public struct Convolution2D: Module {
 
     public var weight: Tensor
     public var bias: Tensor?
+    /// Changes what the layer gives; owned by whoever trains it, and so not visited.
+    public var adapter: (any ConvolutionAdapter)?
     public let stride: Int
     public let frame: Frame
     public let groups: Int
@@ -47,8 +49,9 @@ public struct Convolution2D: Module {
         case .fixed(let pixels): padding = Padding(pixels)
         case .same: padding = .same(height: x.shape[1], width: x.shape[2], kernel: weight.shape[2], stride: stride)
         }
-        return x.convolved(
+        let output = x.convolved(
             with: weight.cast(to: x.elementType), bias: bias, stride: stride, padding: padding, groups: groups)
+        return adapter.map { $0.adapting(output, of: x, through: self) } ?? output
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {

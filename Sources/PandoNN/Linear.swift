@@ -7,6 +7,8 @@ import PandoTensor
 public struct Linear: Module {
     public var weight: Tensor
     public var bias: Tensor?
+    /// Changes what the layer gives; owned by whoever trains it, and so not visited.
+    public var adapter: (any LinearAdapter)?
 
     public var inFeatures: Int { weight.shape[1] }
     public var outFeatures: Int { weight.shape[0] }
@@ -28,7 +30,10 @@ public struct Linear: Module {
         self.bias = bias ? .uniform(-bound..<bound, [outFeatures], using: &generator) : nil
     }
 
-    public func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight: weight.cast(to: x.elementType), bias: bias) }
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        let output = linear(x, weight: weight.cast(to: x.elementType), bias: bias)
+        return adapter.map { $0.adapting(output, of: x, through: self) } ?? output
+    }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         visitor.parameter("weight", &weight)

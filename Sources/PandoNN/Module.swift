@@ -15,6 +15,8 @@ public protocol Visitor {
     mutating func parameter(_ name: String, _ tensor: inout Tensor)
     /// A tensor that belongs to the module but is not trained: running statistics, position tables.
     mutating func buffer(_ name: String, _ tensor: inout Tensor)
+    /// A child, with everything inside it.
+    mutating func module(_ name: String, _ child: inout some Module)
     /// Called before and after what lies inside the child `name`.
     mutating func enter(_ name: String)
     mutating func leave()

@@ -83,6 +83,9 @@ public struct Architecture: Sendable {
 
     public var family: String { type(of: configuration).family }
 
+    /// How other libraries name the weights.
+    public var dialects: [Dialect] { type(of: configuration).dialects }
+
     /// The configuration, if the network is one for pictures.
     public var image: (any ImageBackboneConfiguration)? { configuration as? any ImageBackboneConfiguration }
 }

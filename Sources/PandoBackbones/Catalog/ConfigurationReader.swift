@@ -119,6 +119,51 @@ public struct ConfigurationReader {
         if flag(key, default: false) { problem(key, "is true, which is not implemented: \(reason)") }
     }
 
+    // MARK: Fields that may be absent, and whole files
+
+    /// The fields that are there, in their order.
+    package var keys: [String] { json.members?.map(\.key) ?? [] }
+
+    /// Whether a field says that it is not used: null, false, or empty.
+    package func isUnused(_ key: String) -> Bool {
+        guard let value = value(key) else { return true }
+        return value.bool == false || value.array?.isEmpty == true || value.members?.isEmpty == true
+    }
+
+    /// A text that may be absent or null.
+    package mutating func optionalText(_ key: String) -> String? { has(key) ? text(key) : nil }
+
+    /// The text, if the field holds one; whatever else it holds is for another reader.
+    package func textIfAny(_ key: String) -> String? { value(key)?.string }
+
+    /// A text or a list of texts; `nil` if absent or null.
+    package mutating func texts(_ key: String) -> [String]? {
+        guard let value = value(key) else { return nil }
+        if let text = value.string { return [text] }
+        let texts = value.array?.compactMap(\.string)
+        guard let texts, texts.count == value.array?.count else {
+            expected("a list of strings", key, value)
+            return nil
+        }
+        return texts
+    }
+
+    /// A whole number or a list of them; `nil` if absent or null.
+    package mutating func wholeNumbers(_ key: String, in range: ClosedRange<Int>) -> [Int]? {
+        guard let value = value(key) else { return nil }
+        if value.integer != nil { return [integer(key, in: range)] }
+        return integers(key, in: range)
+    }
+
+    /// An object of numbers; empty if absent or null.
+    package mutating func numbers(_ key: String, in range: ClosedRange<Double>) -> [String: Double] {
+        guard var section = section(key) else { return [:] }
+        var numbers: [String: Double] = [:]
+        for name in section.keys { numbers[name] = Double(section.number(name, in: range)) }
+        take(section)
+        return numbers
+    }
+
     /// Notes that a field cannot be followed.
     public mutating func problem(_ key: String, _ text: String) { problems.append("\(place)\(key): \(text)") }
 

@@ -1,14 +1,14 @@
 import PandoTensor
 
 /// Weights under our names, and where each came from.
-struct TranslatedWeights {
-    var tensors: [String: Tensor] = [:]
+package struct TranslatedWeights {
+    package var tensors: [String: Tensor] = [:]
     /// Names in the checkpoint that the network does without.
-    var ignored: [String] = []
+    package var ignored: [String] = []
     /// Their names by ours, in order along the first axis.
-    var sources: [String: [String]] = [:]
+    package var sources: [String: [String]] = [:]
     /// What cannot be put together: parts of a fused tensor that are missing or do not fit one another.
-    var problems: [String] = []
+    package var problems: [String] = []
 }
 
 extension Dialect {
@@ -22,7 +22,7 @@ extension Dialect {
     }
 
     /// Brings a checkpoint's tensors under our names.
-    func translated(_ weights: [String: Tensor]) -> TranslatedWeights {
+    package func translated(_ weights: [String: Tensor]) -> TranslatedWeights {
         var result = TranslatedWeights()
         var parts: [String: [Int: (name: String, place: Place, tensor: Tensor)]] = [:]
         for name in weights.keys.sorted() {
@@ -60,7 +60,7 @@ extension Dialect {
     }
 
     /// Our tensors under their names: what is fused here is cut into equal parts.
-    func untranslated(_ tensors: [String: Tensor]) -> [String: Tensor] {
+    package func untranslated(_ tensors: [String: Tensor]) -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in tensors {
             let (names, isTransposed) = theirs(name)

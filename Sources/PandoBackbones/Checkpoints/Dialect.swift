@@ -110,21 +110,21 @@ public struct Template: Sendable {
 
 extension Dialect {
     /// A name of ours, and which of how many parts of it theirs is.
-    struct Place: Hashable, Sendable {
-        var name: String
-        var part = 0
-        var partCount = 1
-        var isTransposed = false
+    package struct Place: Hashable, Sendable {
+        package var name: String
+        package var part = 0
+        package var partCount = 1
+        package var isTransposed = false
     }
 
     /// The name without what may stand before it.
-    func unprefixed(_ name: String) -> Substring {
+    package func unprefixed(_ name: String) -> Substring {
         for prefix in prefixes where name.hasPrefix(prefix) { return name.dropFirst(prefix.utf8.count) }
         return name[...]
     }
 
     /// What their name is called here.
-    func ours(_ name: String) -> Place {
+    package func ours(_ name: String) -> Place {
         let bare = unprefixed(name)
         let parts = bare.split(separator: ".", omittingEmptySubsequences: false)
         for rule in rules {
@@ -139,7 +139,7 @@ extension Dialect {
     }
 
     /// What our name is called there: several names where ours is fused, in their order along the first axis.
-    func theirs(_ name: String) -> (names: [String], isTransposed: Bool) {
+    package func theirs(_ name: String) -> (names: [String], isTransposed: Bool) {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         for rule in rules {
             guard let (numbers, rest) = rule.ours.match(parts) else { continue }

@@ -1,0 +1,83 @@
+import PandoNN
+import PandoTensor
+
+/// A layer of a network that an adapter can stand beside.
+struct AdaptableLayer {
+    enum Kind: Hashable { case linear, convolution }
+
+    let kind: Kind
+    let weight: Tensor
+    /// Of a convolution; 1 else.
+    let groups: Int
+}
+
+extension Module {
+    /// The linear layers and two-dimensional convolutions, by path.
+    var adaptableLayers: [String: AdaptableLayer] {
+        var copy = self
+        var finder = LayerFinder()
+        copy.visit(&finder)
+        return finder.found
+    }
+
+    /// The module with its linear layers and convolutions replaced by what the closures make of them; `nil` keeps one.
+    mutating func replaceLayers(
+        linear: @escaping (String, Linear) -> Linear?, convolution: @escaping (String, Convolution2D) -> Convolution2D?
+    ) {
+        var replacer = LayerReplacer(linear: linear, convolution: convolution)
+        visit(&replacer)
+    }
+}
+
+private struct LayerFinder: Visitor {
+    private var path: [String] = []
+    private(set) var found: [String: AdaptableLayer] = [:]
+
+    mutating func module(_ name: String, _ child: inout some Module) {
+        path.append(name)
+        defer { path.removeLast() }
+        let place = path.joined(separator: ".")
+        if let linear = child as? Linear {
+            found[place] = AdaptableLayer(kind: .linear, weight: linear.weight, groups: 1)
+        } else if let convolution = child as? Convolution2D {
+            found[place] = AdaptableLayer(kind: .convolution, weight: convolution.weight, groups: convolution.groups)
+        } else {
+            child.visit(&self)
+        }
+    }
+
+    mutating func enter(_ name: String) { path.append(name) }
+    mutating func leave() { path.removeLast() }
+    mutating func parameter(_ name: String, _ tensor: inout Tensor) {}
+    mutating func buffer(_ name: String, _ tensor: inout Tensor) {}
+}
+
+private struct LayerReplacer: Visitor {
+    let linear: (String, Linear) -> Linear?
+    let convolution: (String, Convolution2D) -> Convolution2D?
+    private var path: [String] = []
+
+    init(
+        linear: @escaping (String, Linear) -> Linear?, convolution: @escaping (String, Convolution2D) -> Convolution2D?
+    ) {
+        (self.linear, self.convolution) = (linear, convolution)
+    }
+
+    mutating func module<Child: Module>(_ name: String, _ child: inout Child) {
+        path.append(name)
+        defer { path.removeLast() }
+        let place = path.joined(separator: ".")
+        if let layer = child as? Linear {
+            if let new = linear(place, layer) as? Child { child = new }
+        } else if let layer = child as? Convolution2D {
+            if let new = convolution(place, layer) as? Child { child = new }
+        } else {
+            child.visit(&self)
+        }
+    }
+
+    mutating func enter(_ name: String) { path.append(name) }
+    mutating func leave() { path.removeLast() }
+    mutating func parameter(_ name: String, _ tensor: inout Tensor) {}
+    mutating func buffer(_ name: String, _ tensor: inout Tensor) {}
+}

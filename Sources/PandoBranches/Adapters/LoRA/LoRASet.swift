@@ -1,0 +1,196 @@
+import PandoBackbones
+import PandoNN
+import PandoTensor
+
+/// Low-rank adapters of a network's layers, and what was trained beside them.
+///
+/// The set belongs to a branch; the network stays as it is: `network.adapted(by: set)` is a new value that shares every
+/// weight. Several sets on one network know nothing of each other, and there is nothing to unload.
+/// - Source: names and layout of the files are PEFT's.
+public struct LoRASet: Module {
+    /// A layer of the network, or some rows of it where the network fuses what others keep apart.
+    public struct Site: Sendable, Hashable {
+        /// The layer's path in our network.
+        public let layer: String
+        /// Which of how many equal parts along the weight's rows.
+        public let part, partCount: Int
+        /// What the dialect in which the set is stored calls it.
+        public let name: String
+    }
+
+    public let configuration: LoRAConfiguration
+    /// How the names in the set's files are to be read.
+    public let dialect: Dialect
+    /// What stands before the modules' names in the files, as in `vit.`.
+    public let prefix: String
+    public let sites: [Site]
+    var adapters: [LoRA]
+    /// Tensors that replace the network's: trained biases, whole modules. By the network's own names.
+    public var replaced: [String: Tensor]
+    /// Saved modules that the network has no place for, a head above it; by the file's names without PEFT's prefix.
+    public var additional: [String: Tensor]
+
+    /// Fresh adapters, which change nothing yet.
+    ///
+    /// - Parameters:
+    ///   - dialect: in whose names `configuration` speaks of modules, and in which the set will be stored.
+    /// - Throws: `LoRAError` if no module is meant, a rank is larger than its layer, or a layer cannot be adapted.
+    public init(
+        on network: some Module, _ configuration: LoRAConfiguration, dialect: Dialect = .own, prefix: String = "",
+        using generator: inout some RandomNumberGenerator
+    ) throws(LoRAError) {
+        let layers = network.adaptableLayers
+        let sites = try Self.targets(of: configuration, among: layers, dialect, prefix)
+        if sites.isEmpty {
+            throw LoRAError("LoRA", "no layer is meant by \(configuration.targets); the network has \(Self.sample(layers, dialect))")
+        }
+        var problems: [String] = []
+        var adapters: [LoRA] = []
+        for site in sites {
+            guard let layer = layers[site.layer] else { stop("LoRASet: no layer \(site.layer)") }
+            let rank = try configuration.rank(of: site.name)
+            let weight = site.rows(of: layer.weight)
+            let limit = min(weight.shape[0], weight.elementCount / weight.shape[0])
+            guard rank <= limit, layer.groups == 1 else {
+                problems.append(
+                    layer.groups == 1
+                        ? "\(site.name) of shape \(weight.shape) has room for rank \(limit) at most, not \(rank)"
+                        : "\(site.name) is a convolution in \(layer.groups) groups, which LoRA cannot adapt")
+                continue
+            }
+            adapters.append(
+                LoRA(
+                    forWeight: weight, rank: rank, scale: try configuration.scale(of: site.name),
+                    tracksMagnitude: configuration.tracksMagnitude, using: &generator))
+        }
+        if !problems.isEmpty { throw LoRAError("LoRA", problems) }
+        self.init(configuration, dialect, prefix, sites, adapters)
+    }
+
+    init(
+        _ configuration: LoRAConfiguration, _ dialect: Dialect, _ prefix: String, _ sites: [Site], _ adapters: [LoRA],
+        replaced: [String: Tensor] = [:], additional: [String: Tensor] = [:]
+    ) {
+        (self.configuration, self.dialect, self.prefix) = (configuration, dialect, prefix)
+        (self.sites, self.adapters, self.replaced, self.additional) = (sites, adapters, replaced, additional)
+    }
+
+    /// The layers, and parts of them, that `configuration` means.
+    static func targets(
+        of configuration: LoRAConfiguration, among layers: [String: AdaptableLayer], _ dialect: Dialect, _ prefix: String
+    ) throws(LoRAError) -> [Site] {
+        var sites: [Site] = []
+        for (path, layer) in layers.sorted(by: { $0.key < $1.key }) {
+            let names = dialect.theirs(path).names
+            for (part, name) in names.enumerated()
+            where try configuration.isTarget(prefix + name, isLinear: layer.kind == .linear) {
+                sites.append(Site(layer: path, part: part, partCount: names.count, name: prefix + name))
+            }
+        }
+        return sites
+    }
+
+    /// A few names of layers, for messages.
+    static func sample(_ layers: [String: AdaptableLayer], _ dialect: Dialect) -> String {
+        let names = layers.keys.sorted().flatMap { dialect.theirs($0).names }
+        return names.prefix(6).joined(separator: ", ") + (names.count > 6 ? ", … (\(names.count) in all)" : "")
+    }
+
+    public mutating func visit(_ visitor: inout some Visitor) {
+        for (index, site) in sites.enumerated() { visitor.module("base_model.model." + site.name, &adapters[index]) }
+        for name in replaced.keys.sorted() { visitor.parameter(name, &replaced[name]!) }
+        for name in additional.keys.sorted() { visitor.parameter("base_model.model." + name, &additional[name]!) }
+    }
+}
+
+extension LoRASet.Site {
+    /// The rows of a layer's weight or bias that are this site's.
+    func rows(of tensor: Tensor) -> Tensor { partCount == 1 ? tensor : tensor.slice(range(of: tensor.shape[0])) }
+
+    func range(of count: Int) -> Range<Int> { part * (count / partCount)..<(part + 1) * (count / partCount) }
+}
+
+extension Module {
+    /// The network with the adapters beside its layers: a new value that shares every weight.
+    ///
+    /// - Precondition: the set was made for a network of these layers.
+    public func adapted(by set: LoRASet) -> Self {
+        var network = replacing(set.replaced)
+        let layers = set.layerAdapters
+        network.replaceLayers { path, layer in
+            guard let parts = layers[path] else { return nil }
+            var adapted = layer
+            adapted.adapter = LoRASet.adapter(of: parts, for: layer)
+            return adapted
+        } convolution: { path, layer in
+            guard let parts = layers[path] else { return nil }
+            var adapted = layer
+            adapted.adapter = parts[0].adapter
+            return adapted
+        }
+        return network
+    }
+
+    /// The network with the adapters added into its weights: plain layers, as fast as before.
+    ///
+    /// - Precondition: the set was made for a network of these layers.
+    public func merged(with set: LoRASet) -> Self {
+        var network = replacing(set.replaced)
+        let layers = set.layerAdapters
+        network.replaceLayers { path, layer in
+            layers[path].map { LoRASet.adapter(of: $0, for: layer).merged(into: layer) }
+        } convolution: { path, layer in
+            layers[path].map { $0[0].adapter.merged(into: layer) }
+        }
+        return network
+    }
+
+    /// The network that was merged with `set`, without it. Replaced biases and modules stay.
+    ///
+    /// - Throws: `LoRAError` for DoRA, which forgets the lengths that it replaced.
+    public func unmerged(from set: LoRASet) throws(LoRAError) -> Self {
+        guard !set.configuration.tracksMagnitude, set.adapters.allSatisfy({ $0.upBias == nil }) else {
+            throw LoRAError("unmerging", "a DoRA, or a LoRA with biases, cannot be taken out again; keep the base weights")
+        }
+        var network = self
+        let layers = set.layerAdapters
+        func unmerged(_ weight: Tensor, _ parts: [(site: LoRASet.Site, adapter: LoRA)]) -> Tensor {
+            var rows = (0..<parts[0].site.partCount).map { part in
+                LoRASet.Site(layer: "", part: part, partCount: parts[0].site.partCount, name: "").rows(of: weight)
+            }
+            for (site, adapter) in parts { rows[site.part] = adapter.unmergedWeight(rows[site.part])! }
+            return rows.count == 1 ? rows[0] : .concatenated(rows)
+        }
+        network.replaceLayers { path, layer in
+            layers[path].map { Linear(weight: unmerged(layer.weight, $0), bias: layer.bias) }
+        } convolution: { path, layer in
+            layers[path].map { parts in
+                var plain = layer
+                plain.weight = unmerged(layer.weight, parts)
+                return plain
+            }
+        }
+        return network
+    }
+
+    /// The module with some tensors replaced, whatever their shapes.
+    private func replacing(_ tensors: [String: Tensor]) -> Self {
+        if tensors.isEmpty { return self }
+        var network = self
+        network.updateParameters { name, tensor in tensors[name] ?? tensor }
+        return network
+    }
+}
+
+extension LoRASet {
+    /// The adapters by layer, each layer's in the order of its parts.
+    var layerAdapters: [String: [(site: Site, adapter: LoRA)]] {
+        Dictionary(grouping: zip(sites, adapters).map { (site: $0, adapter: $1) }, by: \.site.layer)
+            .mapValues { $0.sorted { $0.site.part < $1.site.part } }
+    }
+
+    static func adapter(of parts: [(site: Site, adapter: LoRA)], for layer: Linear) -> any LinearAdapter {
+        if parts[0].site.partCount == 1 { return parts[0].adapter }
+        return RowwiseLoRA(parts: parts.map { ($0.site.range(of: layer.outFeatures), $0.adapter) })
+    }
+}
