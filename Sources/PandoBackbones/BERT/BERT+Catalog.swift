@@ -6,11 +6,13 @@ extension BERTConfiguration: BackboneConfiguration {
 
     public static let published: [(name: String, configuration: Self)] = [("all-MiniLM-L6-v2", .miniLM)]
 
-    public static let dialects = [
-        Dialect(
-            "transformers", prefixes: ["bert."],
-            ignoring: ["embeddings.position_ids", "cls", "classifier", "qa_outputs"])
-    ]
+    public var dialects: [Dialect] {
+        [
+            Dialect(
+                "transformers", prefixes: ["bert."],
+                ignoring: ["embeddings.position_ids", "cls", "classifier", "qa_outputs"])
+        ]
+    }
 
     public init(modelType: String, reading file: inout ConfigurationReader) {
         vocabularySize = file.integer("vocab_size", in: 1...10_000_000)

@@ -77,11 +77,9 @@ extension Architecture {
     }
 
     /// The dialect under whose rules most of the names are the network's.
-    private static func dialect<Configuration: BackboneConfiguration>(
-        of weights: [String: Tensor], for configuration: Configuration
-    ) -> Dialect {
+    private static func dialect(of weights: [String: Tensor], for configuration: some BackboneConfiguration) -> Dialect {
         let own = Set(configuration.makeNetwork().namedTensors.map(\.name))
-        let scored = (Configuration.dialects + [.own]).map { ($0, $0.score(weights.keys, against: own)) }
+        let scored = (configuration.dialects + [.own]).map { ($0, $0.score(weights.keys, against: own)) }
         return scored.max { ($0.1.known, -$0.1.unknown) < ($1.1.known, -$1.1.unknown) }!.0
     }
 }

@@ -13,8 +13,9 @@ public protocol BackboneConfiguration: Sendable, Hashable, Codable {
     /// The sizes that were published under names: timm's, torchvision's, or those of a model's page.
     static var published: [(name: String, configuration: Self)] { get }
 
-    /// How other libraries name the weights; the network's own names need no table.
-    static var dialects: [Dialect] { get }
+    /// How libraries name the weights of a network of these sizes: first the one whose names are ours, then those that
+    /// need a table.
+    var dialects: [Dialect] { get }
 
     /// The `model_type`s of Hugging Face's `config.json` that this family reads.
     static var modelTypes: [String] { get }
@@ -42,7 +43,7 @@ public protocol BackboneConfiguration: Sendable, Hashable, Codable {
 }
 
 extension BackboneConfiguration {
-    public static var dialects: [Dialect] { [] }
+    public var dialects: [Dialect] { [] }
     public static var modelTypes: [String] { [] }
     public static var classifierNames: [String] { [] }
     public static var published: [(name: String, configuration: Self)] { [] }
@@ -84,7 +85,7 @@ public struct Architecture: Sendable {
     public var family: String { type(of: configuration).family }
 
     /// How other libraries name the weights.
-    public var dialects: [Dialect] { type(of: configuration).dialects }
+    public var dialects: [Dialect] { configuration.dialects }
 
     /// The configuration, if the network is one for pictures.
     public var image: (any ImageBackboneConfiguration)? { configuration as? any ImageBackboneConfiguration }

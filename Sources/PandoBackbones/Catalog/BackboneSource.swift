@@ -82,11 +82,7 @@ public struct BackboneSource: Sendable {
     private static func described(by file: URL) throws -> (Architecture, Preprocessing?) {
         var reader = try ConfigurationReader(file)
         if reader.has("configuration") { return (try ours(file), nil) }
-        if reader.has("architecture") {
-            let architecture = try Catalog.architecture(named: reader.text("architecture"))
-            try reader.finish()
-            return (architecture, nil)
-        }
+        if reader.has("architecture") { return (try timms(&reader), nil) }
         let type = reader.text("model_type")
         try reader.finish()
         guard let family = Catalog.family(modelType: type) else {
@@ -99,6 +95,26 @@ public struct BackboneSource: Sendable {
         for problem in configuration.problems where reader.problems.isEmpty { reader.problem("sizes", problem) }
         try reader.finish()
         return (Architecture(name: type, configuration), nil)
+    }
+
+    /// The network of timm's `config.json`, with what `model_args` change of it.
+    private static func timms(_ reader: inout ConfigurationReader) throws(BackboneError) -> Architecture {
+        let name = reader.text("architecture")
+        try reader.finish()
+        var architecture = try Catalog.architecture(named: name)
+        guard var arguments = reader.section("model_args") else {
+            try reader.finish()
+            return architecture
+        }
+        // How many classes there are, the weights tell.
+        for key in arguments.keys where key != "img_size" && key != "num_classes" {
+            arguments.problem(key, "timm's arguments are not followed here, but for img_size and num_classes")
+        }
+        let side = arguments.optionalInteger("img_size", in: 1...65536)
+        reader.take(arguments)
+        try reader.finish()
+        architecture = try architecture.resized(to: side)
+        return architecture
     }
 
     private static func ours(_ file: URL) throws -> Architecture {

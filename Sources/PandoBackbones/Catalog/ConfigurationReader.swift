@@ -164,6 +164,12 @@ public struct ConfigurationReader {
         return numbers
     }
 
+    /// Refuses pictures of other channels than red, green and blue.
+    public mutating func requireThreeChannels() {
+        let channels = integer("num_channels", in: 1...1024, default: 3)
+        if channels != 3 { problem("num_channels", "is \(channels); pictures have 3 here") }
+    }
+
     /// Notes that a field cannot be followed.
     public mutating func problem(_ key: String, _ text: String) { problems.append("\(place)\(key): \(text)") }
 

@@ -3,20 +3,34 @@ import PandoTensor
 
 /// The depths and widths of a residual network.
 public struct ResNetConfiguration: Sendable, Hashable, Codable {
-    /// Blocks in each of the four stages.
+    /// Channels of the first convolution.
+    public var stemChannels = 64
+    /// Channels that leave each stage.
+    public var widths: [Int]
+    /// Blocks in each stage.
     public var blocks: [Int]
     /// Whether a block narrows to a quarter of its width between two point-wise convolutions.
     public var isBottleneck: Bool
+    /// Whether the first stage, too, halves the map.
+    public var stridesFirstStage = false
+    /// Whether a bottleneck strides at its first convolution instead of its second, as the paper has it.
+    public var stridesFirstConvolution = false
+    /// Of the first convolution and after each sum; within a block it is a rectifier, whatever this is.
+    public var activation = NamedActivation.relu
     /// Classes of the last layer; 0 without one.
-    public var classCount: Int
+    public var classCount = 1000
 
-    public init(blocks: [Int], isBottleneck: Bool, classCount: Int = 1000) {
-        self.blocks = blocks
-        self.isBottleneck = isBottleneck
-        self.classCount = classCount
+    public init(widths: [Int], blocks: [Int], isBottleneck: Bool) {
+        (self.widths, self.blocks, self.isBottleneck) = (widths, blocks, isBottleneck)
+    }
+
+    /// The paper's widths.
+    public init(blocks: [Int], isBottleneck: Bool) {
+        self.init(widths: [64, 128, 256, 512].map { isBottleneck ? 4 * $0 : $0 }, blocks: blocks, isBottleneck: isBottleneck)
     }
 
     public static let resNet18 = ResNetConfiguration(blocks: [2, 2, 2, 2], isBottleneck: false)
+    public static let resNet26 = ResNetConfiguration(blocks: [2, 2, 2, 2], isBottleneck: true)
     public static let resNet34 = ResNetConfiguration(blocks: [3, 4, 6, 3], isBottleneck: false)
     public static let resNet50 = ResNetConfiguration(blocks: [3, 4, 6, 3], isBottleneck: true)
     public static let resNet101 = ResNetConfiguration(blocks: [3, 4, 23, 3], isBottleneck: true)
@@ -25,9 +39,9 @@ public struct ResNetConfiguration: Sendable, Hashable, Codable {
 
 /// A residual network for pictures, in torchvision's form and under its names.
 ///
-/// - Shapes: `[N, H, W, 3]` → pooled `[N, 512]`, or `[N, 2048]` with bottlenecks; taps `layer1.0` to `layer4.n`.
+/// - Shapes: `[N, H, W, 3]` → pooled `[N, C]` with `C` 512, or 2048 with bottlenecks; taps `layer1.0` to `layer4.n`.
 /// - Source: He et al. 2016 (arXiv:1512.03385), table 1. As in torchvision ("v1.5"), a bottleneck's stride stands at
-///   its 3 × 3 convolution.
+///   its 3 × 3 convolution unless the configuration says otherwise.
 public struct ResNet: ImageBackbone {
     var stem: ConvolutionBlock
     var stages: [[ResidualBlock]]
@@ -36,19 +50,19 @@ public struct ResNet: ImageBackbone {
 
     /// The network with weights of the right shapes, to be loaded or initialised.
     public init(_ configuration: ResNetConfiguration) {
-        stem = ConvolutionBlock(3, 64, kernel: 7, stride: 2, activation: .relu, names: ("conv1", "bn1"))
+        let activation = configuration.activation.function
+        stem = ConvolutionBlock(
+            3, configuration.stemChannels, kernel: 7, stride: 2, activation: activation, names: ("conv1", "bn1"))
         stages = []
-        var channels = 64
+        var channels = configuration.stemChannels
         for (stage, count) in configuration.blocks.enumerated() {
-            let width = 64 << stage
-            var blocks: [ResidualBlock] = []
-            for index in 0..<count {
-                let stride = index == 0 && stage > 0 ? 2 : 1
-                blocks.append(
-                    ResidualBlock(channels, width: width, stride: stride, isBottleneck: configuration.isBottleneck))
-                channels = blocks[index].outChannels
-            }
-            stages.append(blocks)
+            let strides = stage > 0 || configuration.stridesFirstStage
+            stages.append(
+                (0..<count).map { index in
+                    defer { channels = configuration.widths[stage] }
+                    return ResidualBlock(
+                        channels, configuration.widths[stage], stride: strides && index == 0 ? 2 : 1, configuration)
+                })
         }
         classifier = .classifier(channels, classes: configuration.classCount)
         self.channels = channels
@@ -58,12 +72,14 @@ public struct ResNet: ImageBackbone {
 
     public var taps: [Tap] {
         var taps: [Tap] = []
+        var stride = 4
         for (stage, blocks) in stages.enumerated() {
             for (index, block) in blocks.enumerated() {
+                stride *= block.stride
                 taps.append(
                     Tap(
                         name: "layer\(stage + 1).\(index)", depth: taps.count + 1, channels: block.outChannels,
-                        kind: .map(stride: 4 << stage)))
+                        kind: .map(stride: stride)))
             }
         }
         return taps
@@ -99,34 +115,34 @@ struct ResidualBlock: Module {
     var convolutions: [ConvolutionBlock]
     /// Brings the input to the output's shape where they differ.
     var downsample: ConvolutionBlock?
+    let activation: Activation
 
     var outChannels: Int { convolutions[convolutions.count - 1].convolution.weight.shape[0] }
+    var stride: Int { convolutions.reduce(1) { $0 * $1.convolution.stride } }
 
-    init(_ inChannels: Int, width: Int, stride: Int, isBottleneck: Bool) {
-        func block(_ position: Int, _ inChannels: Int, _ outChannels: Int, _ kernel: Int, _ stride: Int = 1, last: Bool)
-            -> ConvolutionBlock
-        {
+    init(_ inChannels: Int, _ outChannels: Int, stride: Int, _ configuration: ResNetConfiguration) {
+        let width = configuration.isBottleneck ? outChannels / 4 : outChannels
+        let kernels = configuration.isBottleneck ? [1, 3, 1] : [3, 3]
+        let strided = configuration.isBottleneck && !configuration.stridesFirstConvolution ? 1 : 0
+        let last = kernels.count - 1
+        convolutions = kernels.enumerated().map { index, kernel in
             ConvolutionBlock(
-                inChannels, outChannels, kernel: kernel, stride: stride, activation: last ? nil : .relu,
-                names: ("conv\(position)", "bn\(position)"))
+                index == 0 ? inChannels : width, index == last ? outChannels : width, kernel: kernel,
+                stride: index == strided ? stride : 1, activation: index == last ? nil : .relu,
+                names: ("conv\(index + 1)", "bn\(index + 1)"))
         }
-        let outChannels = isBottleneck ? width * 4 : width
-        convolutions = isBottleneck
-            ? [
-                block(1, inChannels, width, 1, last: false), block(2, width, width, 3, stride, last: false),
-                block(3, width, outChannels, 1, last: true),
-            ] : [block(1, inChannels, width, 3, stride, last: false), block(2, width, width, 3, last: true)]
         if stride != 1 || inChannels != outChannels {
             downsample = ConvolutionBlock(
                 inChannels, outChannels, kernel: 1, stride: stride, activation: nil,
                 names: ("downsample.0", "downsample.1"))
         }
+        activation = configuration.activation.function
     }
 
     func callAsFunction(_ x: Tensor, during pass: TrainingPass?) -> Tensor {
         let shortcut = downsample?(x, during: pass) ?? x
         let residual = convolutions.reduce(x) { $1($0, during: pass) }
-        return (residual + shortcut).relu()
+        return (residual + shortcut).applying(activation)
     }
 
     mutating func visit(_ visitor: inout some Visitor) {

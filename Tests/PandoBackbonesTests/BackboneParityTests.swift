@@ -1,0 +1,102 @@
+import Foundation
+import PandoNN
+import PandoTensor
+import PandoTestSupport
+import Testing
+
+@testable import PandoBackbones
+
+/// Networks as other libraries store them, against what those libraries compute (`Tests/golden/parity.py`).
+@Suite struct BackboneParityTests {
+    static let names: [String] = {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: goldenFile("parity").path)
+                .filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(12)) }.sorted()
+        } catch { fatalError("\(error)") }
+    }()
+
+    @Test(arguments: names)
+    func everyTapEqualsTheReference(name: String) throws {
+        let reference = try ReferenceNetwork(name)
+        let folder = try TemporaryDirectory()
+        let opened = try reference.source(in: folder).open()
+        try check(opened.network, reference, "eagerly", eagerly)
+        try check(opened.network, reference, "as a program", asProgram)
+    }
+
+    @Test(arguments: names)
+    func writtenInTheLibrarysNamesItIsTheLibrarysCheckpoint(name: String) throws {
+        let reference = try ReferenceNetwork(name)
+        let folder = try TemporaryDirectory()
+        let opened = try reference.source(in: folder).open()
+        let dialects = opened.architecture.configuration.dialects + [.own]
+        let dialect = try #require(dialects.first { $0.name == opened.dialect })
+        let tensors = Dictionary(uniqueKeysWithValues: opened.network.namedTensors.map { ($0.name, $0.tensor) })
+        let written = dialect.untranslated(tensors)
+        let expected = Dictionary(
+            uniqueKeysWithValues: reference.weights.filter { !opened.ignored.contains($0.key) }
+                .map { (String(dialect.unprefixed($0.key)), $0.value) })
+        #expect(Set(written.keys) == Set(expected.keys))
+        for (name, tensor) in expected {
+            guard let found = written[name] else { continue }
+            #expect(found.shape == tensor.shape, "\(name)")
+            #expect(found.scalars() == tensor.scalars(), "\(name)")
+        }
+        // Nothing is left out but what no network reads.
+        for name in opened.ignored { #expect(reference.isComputed(name), "\(name) is ignored") }
+    }
+
+    private typealias Run = (_ network: any Backbone, _ input: ReferenceNetwork.Input) throws -> Features
+
+    private func check(_ network: any Module, _ reference: ReferenceNetwork, _ how: String, _ run: Run) throws {
+        let network = try #require(network as? any Backbone)
+        let features = try run(network, reference.input)
+        #expect(features.pooled.shape == [2, network.pooledFeatures])
+        expectClose(features.pooled, reference.golden["pooled"]!, relative: 1e-4, "\(how), pooled")
+        if let expected = reference.golden["logits"] {
+            let pictures = try #require(network as? any ImageBackbone)
+            expectClose(try #require(pictures.logits(features.pooled)), expected, relative: 1e-4, "\(how), logits")
+        }
+        for tap in network.taps {
+            var value = features.taps[tap.name]!.slice(1..<2)
+            if let count = reference.tokensOfTheSecondText { value = value.slice(0..<count, along: 1) }
+            let expected = try #require(reference.golden["\(tap.name)/mean"], "no tap \(tap.name) in the reference")
+            #expect(tap.channels == value.shape[value.rank - 1])
+            if case .map(let stride) = tap.kind, case .pictures(let pictures) = reference.input {
+                let sides = pictures.shape[1...2].map { ($0 + stride - 1) / stride }
+                #expect(value.shape == [1] + sides + [tap.channels], "\(tap.name)")
+            }
+            let mean = value.mean(along: Array(0..<value.rank - 1)).slice(0..<min(tap.channels, 128))
+            expectClose(mean, expected, relative: 1e-4, "\(how), \(tap.name)")
+        }
+    }
+
+    private func eagerly(_ network: any Backbone, _ input: ReferenceNetwork.Input) throws -> Features {
+        let taps = Set(network.taps.map(\.name))
+        switch input {
+        case .pictures(let pictures):
+            return try #require(network as? any ImageBackbone).features(of: pictures, reading: taps)
+        case .texts(let texts):
+            return try #require(network as? any TextBackbone).features(of: texts, reading: taps)
+        }
+    }
+
+    private func asProgram(_ network: any Backbone, _ input: ReferenceNetwork.Input) throws -> Features {
+        let taps = network.taps.map(\.name)
+        switch input {
+        case .pictures(let pictures):
+            let network = try #require(network as? any ImageBackbone)
+            return FrozenBackbone(network, reading: Set(taps)).features(of: pictures)
+        case .texts(let texts):
+            let network = try #require(network as? any TextBackbone)
+            let inputs = [texts.ids, texts.attentionMask.cast(to: .float32)]
+            let program = Program(inputs: inputs.map { Program.Input(shape: $0.shape, type: $0.elementType) }) { values in
+                let texts = TokenTensors(ids: values[0], attentionMask: values[1])
+                let features = network.features(of: texts, reading: Set(taps))
+                return [features.pooled] + taps.map { features.taps[$0]! }
+            }
+            let results = program(inputs)
+            return Features(taps: Dictionary(uniqueKeysWithValues: zip(taps, results.dropFirst())), pooled: results[0])
+        }
+    }
+}
