@@ -10,77 +10,113 @@ struct AddedTokens: Sendable {
         let stripsRight: Bool
         /// Searched for in the normalised text rather than in the text as given.
         let isNormalized: Bool
+        /// Left out when tokens are turned back into text.
+        let isSpecial: Bool
     }
 
     /// A part of a text: a token that was found, or what stands between tokens.
     enum Piece {
         case token(Int32)
-        case text(ArraySlice<Unicode.Scalar>)
+        case text(Range<Int>)
     }
 
     private let tokens: [Token]
+    private let positions: [Int32: Int]
+    /// How tokens are spelled in a normalised text; empty for those that are searched for in the text as given.
+    private let normalizedSpellings: [[UInt8]]
     /// Spellings with positions in `tokens`.
-    private let raw: TokenTrie?
-    private let normalized: TokenTrie?
+    private let raw: ByteTrie?
+    private let normalized: ByteTrie?
 
-    init(_ tokens: [Token], normalizer: BertNormalizer?) {
+    init(_ tokens: [Token], normalizers: [Normalizer]) {
         self.tokens = tokens
-        func trie(normalized: Bool) -> TokenTrie? {
-            var trie: TokenTrie?
-            for (position, token) in tokens.enumerated() where token.isNormalized == normalized {
-                let scalars = Array(token.content.unicodeScalars)
-                let spelling = normalized ? normalizer?.normalized(scalars[...]) ?? scalars : scalars
-                trie = trie ?? TokenTrie()
-                trie?.insert(spelling[...], id: Int32(position))
-            }
-            return trie
+        positions = Dictionary(tokens.enumerated().map { ($1.id, $0) }) { $1 }
+        let forms = UnicodeForms()
+        let spellings: [[UInt8]] = tokens.map { token in
+            guard token.isNormalized else { return [] }
+            var text = NormalizedText(bytes: Array(token.content.utf8), beginsAtOrigin: true)
+            for normalizer in normalizers { normalizer.apply(to: &text, using: forms) }
+            return text.bytes
+        }
+        normalizedSpellings = spellings
+        func trie(normalized: Bool) -> ByteTrie? {
+            let positions = tokens.indices.filter { tokens[$0].isNormalized == normalized }
+            guard !positions.isEmpty else { return nil }
+            return ByteTrie(
+                positions.map { position in
+                    let bytes = normalized ? spellings[position] : Array(tokens[position].content.utf8)
+                    return (bytes[...], Int32(position))
+                })
         }
         raw = trie(normalized: false)
         normalized = trie(normalized: true)
     }
 
-    var highestID: Int { tokens.map { Int($0.id) }.max() ?? -1 }
+    var highestID: Int32 { tokens.map(\.id).max() ?? -1 }
 
     func id(of content: String) -> Int32? {
-        tokens.first { $0.content.unicodeScalars.elementsEqual(content.unicodeScalars) }?.id
+        tokens.first { $0.content.utf8.elementsEqual(content.utf8) }?.id
+    }
+
+    /// How a token is spelled where tokens are turned back into text.
+    func spelling(of id: Int32) -> [UInt8]? {
+        positions[id].map { tokens[$0].isNormalized ? normalizedSpellings[$0] : Array(tokens[$0].content.utf8) }
+    }
+
+    /// Whether a token is left out of texts: if it is special, and spelled as in the file.
+    func isSpecial(_ id: Int32) -> Bool {
+        guard let position = positions[id], tokens[position].isSpecial else { return false }
+        return !tokens[position].isNormalized
+            || normalizedSpellings[position].elementsEqual(tokens[position].content.utf8)
     }
 
     /// Cuts a text at the tokens found in it: from the left, the longest at each place.
-    func split(_ text: [Unicode.Scalar], normalized isNormalized: Bool) -> [Piece] {
-        guard let trie = isNormalized ? normalized : raw else { return [.text(text[...])] }
-        var pieces: [Piece] = []
+    func forEachPiece(of text: UTF8Bytes, normalized isNormalized: Bool, _ body: (Piece) -> Void) {
+        guard !text.isEmpty else { return }
+        guard let trie = isNormalized ? normalized : raw else { return body(.text(0..<text.count)) }
         var done = 0
         var position = 0
         while position < text.count {
-            guard let match = trie.longestMatch(in: text[position...]) else {
+            guard trie.begins(with: text[position]), let match = trie.longestMatch(in: text, at: position) else {
                 position += 1
                 continue
             }
-            let token = tokens[Int(match.id)]
+            let token = tokens[Int(match.value)]
             var (start, end) = (position, match.end)
             position = match.end
-            if token.isSingleWord {
-                let touches = (start > 0 && text[start - 1].isWordLike) || (end < text.count && text[end].isWordLike)
-                if touches { continue }
-            }
-            if token.stripsLeft { while start > done, text[start - 1].properties.isWhitespace { start -= 1 } }
-            if token.stripsRight { while end < text.count, text[end].properties.isWhitespace { end += 1 } }
-            if done < start { pieces.append(.text(text[done..<start])) }
-            pieces.append(.token(token.id))
+            if token.isSingleWord, Self.touchesWord(text, start, end) { continue }
+            if token.stripsLeft { start = Self.startOfSpace(text, before: start, notBefore: done) }
+            if token.stripsRight { end = Self.endOfSpace(text, from: end) }
+            if done < start { body(.text(done..<start)) }
+            body(.token(token.id))
             done = end
         }
-        if done < text.count { pieces.append(.text(text[done...])) }
-        return pieces
+        if done < text.count { body(.text(done..<text.count)) }
     }
-}
 
-extension Unicode.Scalar {
-    /// Whether a regular expression's `\w` matches: letters, marks, decimal digits, connectors and joiners.
-    fileprivate var isWordLike: Bool {
-        if properties.isAlphabetic || properties.isJoinControl { return true }
-        switch properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-        default: return false
+    private static func touchesWord(_ text: UTF8Bytes, _ start: Int, _ end: Int) -> Bool {
+        let table = CharacterTable.shared
+        if start > 0, table[text.scalar(at: text.start(before: start)).value].contains(.word) { return true }
+        return end < text.count && table[text.scalar(at: end).value].contains(.word)
+    }
+
+    private static func startOfSpace(_ text: UTF8Bytes, before start: Int, notBefore limit: Int) -> Int {
+        var start = start
+        while start > limit {
+            let previous = text.start(before: start)
+            guard CharacterTable.shared[text.scalar(at: previous).value].contains(.whitespace) else { break }
+            start = previous
         }
+        return start
+    }
+
+    private static func endOfSpace(_ text: UTF8Bytes, from end: Int) -> Int {
+        var end = end
+        while end < text.count {
+            let (value, length) = text.scalar(at: end)
+            guard CharacterTable.shared[value].contains(.whitespace) else { break }
+            end += length
+        }
+        return end
     }
 }

@@ -144,14 +144,15 @@ import Testing
     // MARK: Refusals
 
     @Test(arguments: [
-        ("model", #"{"type":"BPE","vocab":{}}"#, "model: type BPE is not supported; supported: WordPiece"),
+        ("model", #"{"type":"CharCNN","vocab":{}}"#, "type CharCNN is not supported; supported: BPE, Unigram, Word"),
         ("model", "null", "model: is missing"),
         ("model", #"{"type":"WordPiece","unk_token":"[UNK]","vocab":{"a":0}}"#, "is not in \"vocab\""),
         ("model", #"{"type":"WordPiece","unk_token":"a","vocab":{"a":-1}}"#, "the number of a is not a whole number"),
-        ("normalizer", #"{"type":"NFKC"}"#, "normalizer: type NFKC is not supported; supported: BertNormalizer"),
+        ("normalizer", #"{"type":"Romanize"}"#, "normalizer: type Romanize is not supported; supported: BertNormalizer"),
         ("normalizer", #"{"type":"BertNormalizer","lowercase":1}"#, "normalizer: \"lowercase\" is not true or false"),
-        ("pre_tokenizer", #"{"type":"ByteLevel"}"#, "pre_tokenizer: type ByteLevel is not supported"),
-        ("post_processor", #"{"type":"RobertaProcessing"}"#, "supported: TemplateProcessing, BertProcessing"),
+        ("pre_tokenizer", #"{"type":"UnicodeScripts"}"#, "pre_tokenizer: type UnicodeScripts is not supported"),
+        ("post_processor", #"{"type":"Chat"}"#, "type Chat is not supported; supported: BertProcessing, ByteLevel"),
+        ("decoder", #"{"type":"CTC"}"#, "decoder: type CTC is not supported; supported: BPEDecoder"),
         (
             "post_processor",
             #"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[X]","type_id":0}}],"special_tokens":{}}"#,
@@ -173,7 +174,7 @@ import Testing
 
     @Test func `all problems are told at once`() throws {
         let error = #expect(throws: TokenizerError.self) {
-            try tokenizer(["model": #"{"type":"BPE"}"#, "normalizer": #"{"type":"NFC"}"#, "padding": "{}"])
+            try tokenizer(["model": #"{"type":"BPE"}"#, "normalizer": #"{"type":"NF"}"#, "padding": "{}"])
         }
         #expect(error?.problems.count == 3)
     }
@@ -184,5 +185,8 @@ import Testing
         let place = try directory.file("tokenizer.json", holding: Array("<html>".utf8))
         let error = #expect(throws: TokenizerError.self) { try Tokenizer(place) }
         #expect("\(try #require(error))".contains("not valid JSON"))
+        let other = try directory.file("config.json", holding: Array(#"{"architectures":["BertModel"]}"#.utf8))
+        let otherError = #expect(throws: TokenizerError.self) { try Tokenizer(other) }
+        #expect("\(try #require(otherError))".contains("but no tokenizer.json"))
     }
 }
