@@ -27,13 +27,19 @@ let package = Package(
         .systemLibrary(name: "CLAPACK", providers: [.apt(["liblapack3"])]),
         .systemLibrary(name: "CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
         .target(name: "CImaging", dependencies: ["CVips"]),
+        .systemLibrary(
+            name: "CLibAV", pkgConfig: "libavformat",
+            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswscale-dev"])]),
+        .target(
+            name: "CVideo", dependencies: ["CLibAV"],
+            linkerSettings: ["avcodec", "avutil", "swscale"].map { .linkedLibrary($0) }),
         .target(name: "CKernels"),
         .target(name: "PandoTensor", dependencies: ["CKernels", "CLAPACK", "COneDNN"], swiftSettings: strict),
         .target(name: "PandoNN", dependencies: ["PandoTensor"], swiftSettings: strict),
         .target(
             name: "PandoData",
             dependencies: [
-                "CImaging", "PandoNN", "PandoTensor",
+                "CImaging", "CVideo", "PandoNN", "PandoTensor",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

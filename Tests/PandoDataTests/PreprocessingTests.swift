@@ -102,14 +102,57 @@ import Testing
         #expect(plain.rescale == 1 && plain.mean == [0, 0, 0] && plain.deviation == [1, 1, 1])
     }
 
+    @Test func whatIsSwitchedOffOrInertIsPassedOver() throws {
+        let quiet = try read(
+            #"""
+            {"size": 8, "do_normalize": false, "do_pad": null, "pad_size": null, "do_convert_rgb": true,
+             "data_format": "channels_first", "input_data_format": null, "do_flip_channel_order": false,
+             "do_reduce_labels": true, "processor_class": "CLIPProcessor", "size_divisor": null}
+            """#)
+        #expect(quiet.resize == .squash(PixelSize(8)))
+        let timm = try read(
+            #"{"image_processor_type": "TimmWrapperImageProcessor", "pretrained_cfg": {"input_size": [3, 8, 8]}}"#)
+        #expect(timm.outputSize == PixelSize(8) && timm.interpolation == .bicubic && timm.centering == .even)
+    }
+
+    @Test(arguments: [
+        (#"{"interpolation": "random"}"#, "`interpolation` is random"),
+        (#"{"crop_mode": "stretch"}"#, "`crop_mode` is stretch"),
+        (#"{"input_size": [1, 28, 28]}"#, "`input_size`"), (#"{"input_size": [3, 1e9, 3]}"#, "`input_size`"),
+        (#"{"crop_pct": -1}"#, "`crop_pct`"), (#"{"mean": [0.5, "a", 1]}"#, "`mean`"),
+        (#"{"std": [0, 1, 1]}"#, "other than 0"), (#"{"pretrained_cfg": 3}"#, "`pretrained_cfg`"),
+        (#"{"mean": [2, 2, 2], "crop_mode": "border"}"#, "no colour"),
+    ])
+    func timmFilesThatCannotBeFollowedAreRefused(_ json: String, _ part: String) throws {
+        let folder = try TemporaryDirectory()
+        let file = try folder.file("config.json", holding: Array(json.utf8))
+        do {
+            _ = try Preprocessing(timm: file)
+            Issue.record("\(json) was read")
+        } catch let error as PreprocessingError {
+            #expect(error.file == file.path && error.description.contains(part), "\(error)")
+        }
+    }
+
     @Test(arguments: [
         (#"{"size": {"shortest_edge": 224}, "do_normalize": false}"#, "shortestEdge 224 needs a crop"),
         (#"{"size": {"longest": 224}, "do_normalize": false}"#, "`size` has the keys"),
-        (#"{"size": 224, "resample": 5, "do_normalize": false}"#, "`resample` is 5"),
+        (#"{"size": 224, "resample": 6, "do_normalize": false}"#, "`resample` is 6"),
         (#"{"size": 224}"#, "`image_mean`"),
         (#"{"size": "large"}"#, "`size`"),
-        (#"{"size": 224, "image_mean": [0.5], "image_std": [0.5]}"#, "expected 3 values"),
-        ("{", "preprocessor_config.json"),
+        (#"{"size": 224, "image_mean": [0.5], "image_std": [0.5]}"#, "expected 3 numbers"),
+        (#"{"size": 224, "do_normalize": false, "size_divisor": 32}"#, "`size_divisor` is not followed"),
+        (#"{"size": 224, "do_normalize": false, "do_flip_channel_order": true}"#, "`do_flip_channel_order`"),
+        (#"{"size": {"longest_edge": 224}, "do_pad": true, "do_normalize": false}"#, "`do_pad` without `pad_color`"),
+        (#"{"size": 224, "image_processor_type": "SamImageProcessor", "do_normalize": false}"#, "SamImageProcessor"),
+        (#"{"do_resize": false, "do_normalize": false}"#, "need a crop"),
+        (#"{"size": {"shortest_edge": 8, "longest_edge": 9}, "do_normalize": false}"#, "`size` has the keys"),
+        (#"{"size": -3, "do_normalize": false}"#, "`size`"), (#"{"size": 1e300, "do_normalize": false}"#, "`size`"),
+        (#"{"size": 224, "crop_pct": 0, "do_normalize": false}"#, "`crop_pct`"),
+        (#"{"size": 224, "do_normalize": "yes"}"#, "`do_normalize`: expected true or false"),
+        (#"{"size": 224, "size": 8, "do_normalize": false}"#, "size"),
+        (#"{"image_processor_type": "TimmWrapperImageProcessor"}"#, "`pretrained_cfg`"),
+        ("{", "preprocessor_config.json"), ("[]", "expected an object"),
     ])
     func filesThatCannotBeFollowedAreRefused(_ json: String, _ part: String) throws {
         do {

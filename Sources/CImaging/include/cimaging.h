@@ -33,7 +33,14 @@ typedef struct {
     char loader[64];
 } ci_header;
 
-typedef enum { CI_NEAREST = 0, CI_LINEAR = 1, CI_CUBIC = 2, CI_LANCZOS3 = 3 } ci_kernel;
+typedef enum {
+    CI_NEAREST = 0,
+    CI_BOX = 1,
+    CI_LINEAR = 2,
+    CI_HAMMING = 3,
+    CI_CUBIC = 4,
+    CI_LANCZOS3 = 5,
+} ci_kernel;
 
 /// What part of the image to return at what size, in the upright image's axes: it is scaled to `width` x `height`,
 /// then the rectangle `crop_*` is cut out.

@@ -89,21 +89,12 @@ final class OpenedImage {
         return Image(width: geometry.crop.width, height: geometry.crop.height, pixels: pixels)
     }
 
-    /// Throws what the file system alone can tell, in clearer words than a decoder would.
     private static func checkFile(_ url: URL) throws(ImageError) {
-        var status = stat()
-        guard stat(url.path, &status) == 0 else {
-            let code = errno
-            let reason: ImageError.Reason =
-                code == ENOENT || code == ENOTDIR ? .missing : .unreadable(String(cString: strerror(code)))
-            throw ImageError(source: url.path, reason: reason)
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw ImageError(source: url.path, reason: .unreadable("it is not a regular file"))
-        }
-        if status.st_size == 0 { throw ImageError(source: url.path, reason: .empty) }
-        guard access(url.path, R_OK) == 0 else {
-            throw ImageError(source: url.path, reason: .unreadable(String(cString: strerror(errno))))
+        switch FileObjection(to: url) {
+        case nil: return
+        case .missing: throw ImageError(source: url.path, reason: .missing)
+        case .unreadable(let detail): throw ImageError(source: url.path, reason: .unreadable(detail))
+        case .empty: throw ImageError(source: url.path, reason: .empty)
         }
     }
 
@@ -125,7 +116,9 @@ extension Preprocessing.Interpolation {
     fileprivate var kernel: ci_kernel {
         switch self {
         case .nearest: CI_NEAREST
+        case .box: CI_BOX
         case .bilinear: CI_LINEAR
+        case .hamming: CI_HAMMING
         case .bicubic: CI_CUBIC
         case .lanczos: CI_LANCZOS3
         }

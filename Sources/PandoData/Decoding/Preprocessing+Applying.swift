@@ -39,38 +39,67 @@ extension Preprocessing {
 
     /// How a picture of `size` comes to `outputSize`.
     func fit(of size: PixelSize) -> Fit {
-        let scaled: PixelSize
+        let (width, height) = (Double(size.width), Double(size.height))
+        /// The picture shrunk, or grown, by a ratio of its sides to what they should be.
+        func scaled(by ratio: Double) -> PixelSize {
+            func side(_ length: Double) -> Int {
+                max(1, Int(min((length / ratio).rounded(.toNearestOrEven), Self.longestSide)))
+            }
+            return PixelSize(width: side(width), height: side(height))
+        }
         switch resize {
         case .squash(let target):
-            scaled = target
+            return Fit(scaled: target, frame: crop ?? target, centering, interpolation, fill: .black)
         case .shortestEdge(let edge):
             // As torchvision and Hugging Face do: the longer side is rounded down. A line as long as no photograph
-            // is squeezed to what libvips can count.
-            scaled =
+            // is squeezed to what can be counted.
+            let longest = Int(Self.longestSide)
+            let scaled =
                 size.width <= size.height
-                ? PixelSize(width: edge, height: min(edge * size.height / size.width, 1_000_000))
-                : PixelSize(width: min(edge * size.width / size.height, 1_000_000), height: edge)
+                ? PixelSize(width: edge, height: min(edge * size.height / size.width, longest))
+                : PixelSize(width: min(edge * size.width / size.height, longest), height: edge)
+            return Fit(scaled: scaled, frame: crop ?? scaled, centering, interpolation, fill: .black)
+        case .cover(let target):
+            let scaled = scaled(by: min(width / Double(target.width), height / Double(target.height)))
+            return Fit(scaled: scaled, frame: crop ?? scaled, centering, interpolation, fill: .black)
+        case .keep:
+            return Fit(scaled: size, frame: crop ?? size, centering, interpolation, fill: .black)
         case .pad(let target, let fill):
-            let scale = min(Double(target.width) / Double(size.width), Double(target.height) / Double(size.height))
-            let inner = PixelSize(
-                width: min(target.width, max(1, Int((Double(size.width) * scale).rounded()))),
-                height: min(target.height, max(1, Int((Double(size.height) * scale).rounded()))))
-            return Fit(geometry: Geometry(whole: inner, interpolation: interpolation), frame: target, fill: fill)
+            let scaled = scaled(by: max(width / Double(target.width), height / Double(target.height)))
+            return Fit(scaled: scaled, frame: crop ?? target, .even, interpolation, fill: fill)
         }
-        let geometry = Geometry(scaled: scaled, crop: crop ?? scaled, interpolation: interpolation)
-        return Fit(geometry: geometry, frame: geometry.crop, fill: .white)
     }
 
-    /// The steps of one picture: what is asked of libvips, then the frame whose middle it stands in.
+    /// Longest side of a scaled picture, before its middle is cut out.
+    private static let longestSide = 1_000_000.0
+
+    /// The steps of one picture: how it is scaled and what is cut out of that, then the frame in which it stands.
     struct Fit {
         var geometry: Geometry
         var frame: PixelSize
+        /// Where in the frame the cut begins.
+        var left, top: Int
         var fill: Color
+
+        /// The middle `frame` of a picture scaled to `scaled`; `fill` where the frame is larger.
+        init(
+            scaled: PixelSize, frame: PixelSize, _ centering: Centering, _ interpolation: Interpolation, fill: Color
+        ) {
+            let x = centering.start(of: frame.width, in: scaled.width)
+            let y = centering.start(of: frame.height, in: scaled.height)
+            geometry = Geometry(
+                scaled: scaled, cropLeft: max(x, 0), cropTop: max(y, 0),
+                crop: PixelSize(width: min(frame.width, scaled.width), height: min(frame.height, scaled.height)),
+                interpolation: interpolation)
+            self.frame = frame
+            (left, top) = (max(-x, 0), max(-y, 0))
+            self.fill = fill
+        }
 
         func padded(_ picture: Image) -> Image {
             if frame == geometry.crop { return picture }
             var result = Image(width: frame.width, height: frame.height, filledWith: fill)
-            result.draw(picture, left: (frame.width - picture.width) / 2, top: (frame.height - picture.height) / 2)
+            result.draw(picture, left: left, top: top)
             return result
         }
     }

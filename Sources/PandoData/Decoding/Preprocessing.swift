@@ -3,7 +3,8 @@ import PandoTensor
 
 /// How a picture becomes a network's input: data, so that it travels with the weights.
 ///
-/// A picture is resized, its middle cut out if `crop` says so, and each channel `c` of each pixel becomes
+/// A picture is resized, its middle cut out if `crop` says so (black where it does not reach, or the padding's
+/// colour), and each channel `c` of each pixel becomes
 /// `(value · rescale − mean[c]) / deviation[c]`.
 /// - Shapes: the result is `[H, W, 3]`, red, green, blue, with `H` and `W` of `outputSize`.
 public struct Preprocessing: Sendable, Codable, Hashable {
@@ -14,16 +15,39 @@ public struct Preprocessing: Sendable, Codable, Hashable {
         case squash(PixelSize)
         /// The shorter side becomes this long; needs a `crop`.
         case shortestEdge(Int)
+        /// One side fits, the other is as long or longer; needs a `crop`.
+        case cover(PixelSize)
+        /// The picture keeps its size; needs a `crop`.
+        case keep
     }
 
-    /// How pixels between pixels are weighed. All but `nearest` average over what a smaller pixel covers.
+    /// How pixels between pixels are weighed. All but `nearest` average over what a smaller pixel covers, as Pillow
+    /// does.
     public enum Interpolation: String, Sendable, Codable, Hashable, CaseIterable {
-        case nearest, bilinear, bicubic, lanczos
+        case nearest, box, bilinear, hamming, bicubic, lanczos
+    }
+
+    /// Where the middle begins when what is cut away cannot be shared evenly: the world's libraries do not agree.
+    public enum Centering: String, Sendable, Codable, Hashable {
+        /// Rounded down, as Hugging Face's processors do; a picture that is too small then stands lower by half.
+        case down
+        /// Halves go to the even number, as in torchvision; a picture that is too small stands higher by half.
+        case even
+
+        /// Where the middle `part` of `whole` places begins; negative where the part is larger than the whole.
+        func start(of part: Int, in whole: Int) -> Int {
+            let room = whole - part
+            switch self {
+            case .down: return room >> 1
+            case .even: return room < 0 ? room / 2 : Int((Double(room) / 2).rounded(.toNearestOrEven))
+            }
+        }
     }
 
     public var resize: Resize
     /// The size of the middle that is kept after resizing; nil keeps all.
     public var crop: PixelSize?
+    public var centering: Centering
     public var interpolation: Interpolation
     /// What a channel's 0...255 are multiplied with.
     public var rescale: Float
@@ -35,14 +59,15 @@ public struct Preprocessing: Sendable, Codable, Hashable {
     public static let imageNetMean: [Float] = [0.485, 0.456, 0.406]
     public static let imageNetDeviation: [Float] = [0.229, 0.224, 0.225]
 
-    /// - Precondition: `mean` and `deviation` have three values, no deviation is 0, sizes are positive, and the crop
-    ///   is no larger than what it is cut from.
+    /// - Precondition: `mean` and `deviation` have three values, no deviation is 0, sizes are positive, and there is
+    ///   a crop where results would differ in size without.
     public init(
-        resize: Resize, crop: PixelSize? = nil, interpolation: Interpolation = .bilinear, rescale: Float = 1 / 255,
+        resize: Resize, crop: PixelSize? = nil, centering: Centering = .down, interpolation: Interpolation = .bilinear, rescale: Float = 1 / 255,
         mean: [Float] = imageNetMean, deviation: [Float] = imageNetDeviation
     ) {
         self.resize = resize
         self.crop = crop
+        self.centering = centering
         self.interpolation = interpolation
         self.rescale = rescale
         self.mean = mean
@@ -54,6 +79,7 @@ public struct Preprocessing: Sendable, Codable, Hashable {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         resize = try fields.decode(Resize.self, forKey: .resize)
         crop = try fields.decodeIfPresent(PixelSize.self, forKey: .crop)
+        centering = try fields.decodeIfPresent(Centering.self, forKey: .centering) ?? .down
         interpolation = try fields.decode(Interpolation.self, forKey: .interpolation)
         rescale = try fields.decode(Float.self, forKey: .rescale)
         mean = try fields.decode([Float].self, forKey: .mean)
@@ -71,7 +97,7 @@ public struct Preprocessing: Sendable, Codable, Hashable {
     /// Photographs as torchvision prepares them: the shorter side scaled to `side / 0.875`, the middle cut out.
     public static func imageNet(side: Int = 224, interpolation: Interpolation = .bilinear) -> Preprocessing {
         Preprocessing(
-            resize: .shortestEdge(Int((Float(side) / 0.875).rounded())), crop: PixelSize(side),
+            resize: .shortestEdge(Int((Float(side) / 0.875).rounded())), crop: PixelSize(side), centering: .even,
             interpolation: interpolation)
     }
 
@@ -79,21 +105,27 @@ public struct Preprocessing: Sendable, Codable, Hashable {
     public var outputSize: PixelSize {
         if let crop { return crop }
         switch resize {
-        case .pad(let size, _), .squash(let size): return size
+        case .pad(let size, _), .squash(let size), .cover(let size): return size
         case .shortestEdge(let edge): return PixelSize(edge)
+        case .keep: stop("Preprocessing: pictures that keep their size need a crop")
         }
     }
 
     /// Changes all sizes in proportion, so that results are squares of `side` pixels.
     public mutating func scale(to side: Int) {
         let old = outputSize
-        switch resize {
-        case .pad(_, let fill): resize = .pad(PixelSize(side), fill: fill)
-        case .squash: resize = .squash(PixelSize(side))
-        case .shortestEdge(let edge):
-            resize = .shortestEdge(max((edge * side + old.width / 2) / old.width, side))
-            crop = PixelSize(side)
+        func scaled(_ length: Int, _ output: Int) -> Int { max((length * side + output / 2) / output, side) }
+        func scaled(_ size: PixelSize) -> PixelSize {
+            PixelSize(width: scaled(size.width, old.width), height: scaled(size.height, old.height))
         }
+        switch resize {
+        case .pad(let size, let fill): resize = .pad(crop == nil ? PixelSize(side) : scaled(size), fill: fill)
+        case .squash(let size): resize = .squash(crop == nil ? PixelSize(side) : scaled(size))
+        case .cover(let size): resize = .cover(scaled(size))
+        case .shortestEdge(let edge): resize = .shortestEdge(scaled(edge, old.width))
+        case .keep: break
+        }
+        if crop != nil { crop = PixelSize(side) }
     }
 
     /// Values in one result: `H · W · 3`.
@@ -105,7 +137,7 @@ public struct Preprocessing: Sendable, Codable, Hashable {
         encoder.outputFormatting = .sortedKeys
         do {
             // The first word changes when decoding or resizing changes its results.
-            let text = try Data("pixels-1 ".utf8) + encoder.encode(self)
+            let text = try Data("pixels-2 ".utf8) + encoder.encode(self)
             return SHA256.hash(data: text).hexadecimal
         } catch {
             stop("Preprocessing: cannot be encoded: \(error)")  // only a number that is not finite, which init refuses
@@ -121,22 +153,20 @@ public struct Preprocessing: Sendable, Codable, Hashable {
         if !numbers.allSatisfy(\.isFinite) || deviation.contains(0) || rescale == 0 {
             return "expected finite mean \(mean), and deviation \(deviation) and rescale \(rescale) other than 0"
         }
-        let room: PixelSize
+        var sizes = crop.map { [$0] } ?? []
         switch resize {
-        case .pad(let size, _):
-            if crop != nil { return "a padded picture is whole; expected no crop" }
-            room = size
-        case .squash(let size): room = size
+        case .pad(let size, _), .squash(let size): sizes.append(size)
+        case .cover(let size):
+            if crop == nil { return "a resize that covers needs a crop, or results would differ in size" }
+            sizes.append(size)
         case .shortestEdge(let edge):
             if crop == nil { return "shortestEdge \(edge) needs a crop, or results would differ in size" }
-            room = PixelSize(edge)
+            sizes.append(PixelSize(edge))
+        case .keep:
+            if crop == nil { return "pictures that keep their size need a crop, or results would differ in size" }
         }
-        let crop = crop ?? room
-        if !(1...16384).contains(room.width) || !(1...16384).contains(room.height) {
-            return "expected a size of 1...16384 pixels, got \(room.width) x \(room.height)"
-        }
-        if crop.width < 1 || crop.height < 1 || crop.width > room.width || crop.height > room.height {
-            return "the crop \(crop.width) x \(crop.height) does not fit into \(room.width) x \(room.height)"
+        for size in sizes where !(1...16384).contains(size.width) || !(1...16384).contains(size.height) {
+            return "expected a size of 1...16384 pixels, got \(size.width) x \(size.height)"
         }
         return nil
     }
