@@ -19,6 +19,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
     ],
@@ -44,7 +45,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "PandoBackbones", dependencies: ["PandoData", "PandoNN", "PandoTensor"], swiftSettings: strict),
+            name: "PandoONNX",
+            dependencies: ["PandoTensor", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["Schema/onnx-fields.proto"], swiftSettings: strict),
+        .target(
+            name: "PandoBackbones", dependencies: ["PandoData", "PandoNN", "PandoONNX", "PandoTensor"],
+            swiftSettings: strict),
         .target(
             name: "PandoBranches", dependencies: ["PandoBackbones", "PandoNN", "PandoTensor"], swiftSettings: strict),
         .target(
@@ -88,6 +94,13 @@ let package = Package(
         .testTarget(
             name: "PandoDataTests", dependencies: ["PandoData", "PandoTensor", "PandoTestSupport"],
             exclude: ["Fixtures"], swiftSettings: strict, linkerSettings: runPath),
+        .testTarget(
+            name: "PandoONNXTests",
+            dependencies: [
+                "PandoONNX", "PandoTensor", "PandoTestSupport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["Golden"], swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"], exclude: ["Golden"],
             swiftSettings: strict, linkerSettings: runPath),

@@ -60,6 +60,19 @@ struct Graph {
         return root(of: source)
     }
 
+    /// The same number for graphs of the same operations on the same operands, whatever their shapes: a function may
+    /// leave out an operation where an axis has one element.
+    var structure: Int {
+        var hasher = Hasher()
+        for node in nodes {
+            if let operation = node.operation { hasher.combine(ObjectIdentifier(type(of: operation))) }
+            for operand in node.operands {
+                if case .value(let value) = operand { hasher.combine(value) } else { hasher.combine(-1) }
+            }
+        }
+        return hasher.finalize()
+    }
+
     func isInput(_ value: Int) -> Bool { value < inputs.count }
 
     /// For each node, the nodes that read its value.

@@ -156,7 +156,7 @@ extension ProgramCompiler {
         }
         let packed = weights.packed(
             scaling == nil ? weight : EncodedWeights(weight, factors: step.quantized?.source?.factors).stored,
-            weightLayout, type: weightType(of: step), step: step.origin, for: primitive, DNNL_ARG_WEIGHTS)
+            weightLayout, type: weightType(of: step), step: key(of: step), for: primitive, DNNL_ARG_WEIGHTS)
         var arguments: [(Int32, CompiledStep.Source)] = [
             (DNNL_ARG_SRC, value(input, starts.source)), (DNNL_ARG_DST, value(step.target, starts.destination)),
             (DNNL_ARG_WEIGHTS, .constant(packed)),
@@ -164,7 +164,7 @@ extension ProgramCompiler {
         arguments += scaling?.arguments ?? []
         if let bias {
             let packed = weights.packed(
-                bias.values, bias.layout, type: .float32, step: step.origin, for: primitive, DNNL_ARG_BIAS)
+                bias.values, bias.layout, type: .float32, step: key(of: step), for: primitive, DNNL_ARG_BIAS)
             arguments.append((DNNL_ARG_BIAS, .constant(packed)))
         }
         if let residual = step.residual, !inPlace {

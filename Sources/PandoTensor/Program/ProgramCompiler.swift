@@ -8,6 +8,7 @@ struct ProgramCompiler {
     private let fused: [FusedStep]
     /// Types of the values that are 8-bit forms of others.
     private let integerTypes: [Int: ElementType]
+    private let structure: Int
 
     init(
         graph: Graph, precision: ElementType, quantization: Quantization?, weights: PackedWeights, bandCount: Int
@@ -16,6 +17,7 @@ struct ProgramCompiler {
         self.precision = precision
         self.weights = weights
         self.bandCount = bandCount
+        structure = graph.structure
         let steps = graph.fused()
         // The names after the last node's are those of converted inputs.
         fused = quantization?.applied(to: steps, of: graph, firstName: graph.nodes.count + graph.inputs.count) ?? steps
@@ -85,6 +87,9 @@ struct ProgramCompiler {
         else { return nil }
         return mask
     }
+
+    /// A name for the weights of `step`: programs share those of equal steps in graphs of one structure alone.
+    func key(of step: FusedStep) -> Int { structure &+ step.origin }
 
     /// The value under whose name the bytes of `value` stand, an input's in the program's precision.
     func name(_ value: Int) -> Int {

@@ -58,7 +58,7 @@ extension ProgramCompiler {
         case .convolution(let convolution, _, _): axes = convolution.groups == 1 ? 0b01 : 0b11
         case .linear, .globalMean, .layerNorm, .attention, .joining, .encoding, .plain: axes = 0b10
         }
-        let channelScales = weights.channelScales(step: step.origin) {
+        let channelScales = weights.channelScales(step: key(of: step)) {
             EncodedWeights(weight, factors: source.factors).scales
         }
         var descriptions = [
