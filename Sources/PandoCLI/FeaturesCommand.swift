@@ -2,19 +2,22 @@ import ArgumentParser
 import Foundation
 import Pando
 
-/// `pando features`: looks after the feature store.
+/// `pando features`: computes features of pictures and videos, and looks after the feature store.
 struct FeaturesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "features",
-        abstract: "Show, check and clean stored features.",
+        abstract: "Compute features of pictures and videos; show, check and clean stored features.",
         discussion: """
-            Features are kept so that the backbone sees each picture once. Deleting them costs only time.
+              pando features clip.mp4 --count 16 -o clip.safetensors
+
+            Features that training computes are stored, so that the backbone sees each picture once. Deleting them costs
+            only time.
 
               pando features info
               pando features verify
               pando features clean --identity 3f9a
             """,
-        subcommands: [Info.self, Verify.self, Clean.self])
+        subcommands: [ExtractFeatures.self, Info.self, Verify.self, Clean.self], defaultSubcommand: ExtractFeatures.self)
 
     struct Folder: ParsableArguments {
         @Option(help: ArgumentHelp("Folder of stored features (default: \(Locations.features.path)).", valueName: "folder"))

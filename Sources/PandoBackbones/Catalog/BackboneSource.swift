@@ -82,7 +82,10 @@ public struct BackboneSource: Sendable {
     private static func described(by file: URL) throws -> (Architecture, Preprocessing?) {
         var reader = try ConfigurationReader(file)
         if reader.has("configuration") { return (try ours(file), nil) }
-        if reader.has("architecture") { return (try timms(&reader), nil) }
+        if reader.has("architecture") {
+            let describesPictures = reader.has("pretrained_cfg")
+            return (try timms(&reader), describesPictures ? try Preprocessing(timm: file) : nil)
+        }
         let type = reader.text("model_type")
         try reader.finish()
         guard let family = Catalog.family(modelType: type) else {
