@@ -16,6 +16,7 @@ least of any way, which `memory_how` names. Works:
     training mlp             256 to 256 to 256 to 10, AdamW, cross entropy, batch 64
     training NETWORK         whole networks, 224 x 224, AdamW, cross entropy over 1000 classes, batch 32
     extraction NETWORK       files to features, batch 32: decode, long side to 224, pad white, forward
+    tokenize KIND            the lines of this package's sources to token numbers, one thread
 
 With `--serve` one peer reads works from standard input, {work, precision, batch, seconds} a line, and answers each with
 its row, of one round of about so many seconds, so that whoever asks can measure something else in between. A work is
@@ -42,6 +43,7 @@ PEERS = {
     "pytorch-training": "peer_pytorch_training",
     "pytorch-networks": "peer_pytorch_networks",
     "pytorch-extraction": "peer_pytorch_extraction",
+    "tokenizers": "peer_tokenizers",
 }
 LIMIT_SECONDS = 900
 ROUND_SECONDS = 0.5

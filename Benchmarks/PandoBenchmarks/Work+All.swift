@@ -20,6 +20,7 @@ extension Work {
         works += (everyBusy ? passes : some).map { busy($0, $1, batch: $2, workers: workers) }
         if !images.isEmpty { works.append(extraction(images, workers: workers)) }
         works.append(firstPrediction(images))
+        works += tokenization()
         return works
     }
 }

@@ -114,20 +114,16 @@ def clip() -> Tokenizer:
 
 
 def split_bytewise(pattern: str) -> Tokenizer:
-    pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
+    bytewise_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), bytewise_only])
     return bytewise(800, special("<|begin_of_text|>", "<|endoftext|>"), pre_tokenizer, ignore_merges=True)
 
 
 def llama3() -> Tokenizer:
     tokenizer = split_bytewise(GPT4 % r"\p{N}{1,3}")
-    tokenizer.post_processor = processors.Sequence(
-        [
-            processors.ByteLevel(),
-            template(tokenizer, "<|begin_of_text|> $A", "<|begin_of_text|> $A <|begin_of_text|>:1 $B:1", "<|begin_of_text|>"),
-        ]
-    )
+    begin = "<|begin_of_text|>"
+    around = template(tokenizer, f"{begin} $A", f"{begin} $A {begin}:1 $B:1", begin)
+    tokenizer.post_processor = processors.Sequence([processors.ByteLevel(), around])
     return tokenizer
 
 
@@ -256,7 +252,9 @@ def unigram_bytes() -> Tokenizer:
 
 def wordlevel() -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Whitespace(), pre_tokenizers.Digits(individual_digits=True)]
     )
@@ -280,8 +278,8 @@ def mixture() -> Tokenizer:
 
 def all_kinds(character_map: bytes) -> dict[str, Tokenizer]:
     plain = [
-        bert, distilbert_cased, gpt2, roberta, clip, llama3, qwen2, llama2, llama2_first, gemma, unigram_bytes, wordlevel,
-        mixture,
+        bert, distilbert_cased, gpt2, roberta, clip, llama3, qwen2, llama2, llama2_first, gemma, unigram_bytes,
+        wordlevel, mixture,
     ]  # fmt: skip
     mapped = [t5, siglip, xlmr]
     return {make.__name__: make() for make in plain} | {make.__name__: make(character_map) for make in mapped}

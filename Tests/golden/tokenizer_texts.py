@@ -1,7 +1,7 @@
 """The texts that tokenizers are held against, made by a recipe that `TokenizerTexts.swift` follows too.
 
-What texts are put together from (`BLOCKS`, `WORDS`, `PIECES`) is stored in the golden file; both sides draw from it with
-the same generator (SplitMix64), so that ten thousand texts need no room.
+What texts are put together from (`BLOCKS`, `WORDS`, `PIECES`) is stored in the golden file; both sides draw from it
+with the same generator (SplitMix64), so that ten thousand texts need no room.
 """
 
 MASK = (1 << 64) - 1
@@ -11,7 +11,8 @@ BLOCKS = [
     (0x20, 0x7E), (0x20, 0x7E), (0x61, 0x7A), (0x61, 0x7A), (0x41, 0x5A), (0x30, 0x39), (0x21, 0x2F), (0x00, 0x1F),
     (0x7F, 0xA0), (0xA1, 0xFF), (0xC0, 0x17F), (0x180, 0x24F), (0x250, 0x2FF), (0x300, 0x36F), (0x370, 0x3FF),
     (0x400, 0x45F), (0x460, 0x52F), (0x531, 0x58F), (0x591, 0x5F4), (0x600, 0x65F), (0x660, 0x6FF), (0x900, 0x97F),
-    (0x980, 0x9FF), (0xB80, 0xBFF), (0xE01, 0xE5B), (0xF00, 0xFFF), (0x10A0, 0x10FF), (0x1100, 0x11FF), (0x13A0, 0x13FF),
+    (0x980, 0x9FF), (0xB80, 0xBFF), (0xE01, 0xE5B), (0xF00, 0xFFF), (0x10A0, 0x10FF), (0x1100, 0x11FF),
+    (0x13A0, 0x13FF),
     (0x1780, 0x17FF), (0x1AB0, 0x1AFF), (0x1C80, 0x1CFF), (0x1D00, 0x1DFF), (0x1E00, 0x1EFF), (0x1F00, 0x1FFF),
     (0x2000, 0x206F), (0x2000, 0x200F), (0x2070, 0x20CF), (0x20D0, 0x218F), (0x2190, 0x23FF), (0x2460, 0x24FF),
     (0x2580, 0x27BF), (0x2C00, 0x2C7F), (0x2E80, 0x2FFF), (0x3000, 0x3020), (0x3041, 0x30FF), (0x3130, 0x33FF),
@@ -39,9 +40,9 @@ WORDS = (
 ).split()
 
 PIECES = [
-    " ", " ", " ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n ", "\u00a0", "\u3000", "\u200b", "\u200d", "\ufeff", "\u2581",
-    "\u0301", "\u0308", "'s", "'T", "'LL", "'re", "'ſ", "’s", ",", ".", "...", "!?", "--", "-", "_", "(", ")", "\"", "'",
-    "[CLS]", "[SEP]", "[MASK]", " [MASK] ", "<s>", "</s>", "<unk>", "<pad>", "<mask>", "  <mask>", "<|endoftext|>",
+    " ", " ", " ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n ", "\u00a0", "\u3000", "\u200b", "\u200d", "\ufeff",
+    "\u2581", "\u0301", "\u0308", "'s", "'T", "'LL", "'re", "'ſ", "’s", ",", ".", "...", "!?", "--", "-", "_", "(", ")",
+    "\"", "'", "[CLS]", "[SEP]", "[MASK]", " [MASK] ", "<s>", "</s>", "<unk>", "<pad>", "<mask>", "  <mask>", "<|endoftext|>",
     "<|startoftext|>", "<|begin_of_text|>", "<0x41>", "Extra", "extra ", "##", "</w>",
 ]  # fmt: skip
 

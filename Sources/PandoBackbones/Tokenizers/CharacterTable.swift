@@ -47,23 +47,22 @@ struct CharacterTable: @unchecked Sendable {
     private init() {
         let blockCount = 0x1100
         var places: [[UInt16]: UInt16] = [:]
+        var uniformPlaces: [UInt16: UInt16] = [:]
         var all: [UInt16] = []
         let blocks = UnsafeMutablePointer<UInt16>.allocate(capacity: blockCount)
         for block in 0..<blockCount {
             let first = UInt32(block) << 8
-            let content: [UInt16] =
-                if Self.isUniform(block) {
-                    Array(repeating: Self.traits(of: first).rawValue, count: 256)
-                } else {
-                    (0..<256).map { Self.traits(of: first + $0).rawValue }
-                }
-            if let place = places[content] {
-                blocks[block] = place
+            let next = UInt16(all.count / 256)
+            if Self.isUniform(block) {
+                let value = Self.traits(of: first).rawValue
+                blocks[block] = uniformPlaces[value, default: next]
+                guard uniformPlaces.updateValue(blocks[block], forKey: value) == nil else { continue }
+                all += repeatElement(value, count: 256)
             } else {
-                let place = UInt16(places.count)
-                places[content] = place
+                let content = (0..<256).map { Self.traits(of: first + $0).rawValue }
+                blocks[block] = places[content, default: next]
+                guard places.updateValue(blocks[block], forKey: content) == nil else { continue }
                 all += content
-                blocks[block] = place
             }
         }
         let traits = UnsafeMutablePointer<UInt16>.allocate(capacity: all.count)
@@ -83,8 +82,8 @@ struct CharacterTable: @unchecked Sendable {
     private static func traits(of value: UInt32) -> CharacterTraits {
         guard let scalar = Unicode.Scalar(value) else { return [] }
         let properties = scalar.properties
+        guard let age = properties.age else { return .afterNormalization }
         let category = properties.generalCategory
-        let age = properties.age ?? (major: 99, minor: 0)
         var traits: CharacterTraits = []
         if properties.isWhitespace { traits.insert(.whitespace) }
         if properties.changesWhenLowercased { traits.insert(.hasLowercase) }

@@ -9,8 +9,8 @@ import PandoTensor
 ///
 /// Models: WordPiece (BERT), BPE by bytes or characters (GPT-2, RoBERTa, CLIP, Llama), Unigram (T5, SigLIP, XLM-R) and
 /// WordLevel. What a file asks for beyond what is supported is refused when it is read.
-/// - Cost: close to linear in the length of the text. Words are remembered, so one tokenizer for all texts is faster than
-///   one each; several threads may use it at once.
+/// - Cost: close to linear in the length of the text. Words are remembered, so one tokenizer for all texts is faster
+///   than one each; several threads may use it at once.
 public struct Tokenizer: Sendable {
     /// How long a text may get, special tokens included. As the file says; `nil` for no limit.
     public var truncation: Truncation?
@@ -108,7 +108,9 @@ public struct Tokenizer: Sendable {
     /// How the vocabulary spells a token, `nil` if there is none of this number.
     public func token(of id: Int32) -> String? { spelling(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
-    func spelling(of id: Int32) -> [UInt8]? { addedTokens.spelling(of: id) ?? vocabulary.spelling(of: id).map(Array.init) }
+    func spelling(of id: Int32) -> [UInt8]? {
+        addedTokens.spelling(of: id) ?? vocabulary.spelling(of: id).map(Array.init)
+    }
 
     // MARK: Texts to tokens
 
@@ -186,6 +188,7 @@ public struct Tokenizer: Sendable {
                     case .text(let range): append(bytes, range, to: &ids, workspace)
                     }
                 }
+                if bytes.count > 1 << 16 { workspace.shrink() }
             }
             return ids
         }

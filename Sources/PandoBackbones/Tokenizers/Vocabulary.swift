@@ -19,8 +19,6 @@ struct Vocabulary: Sendable {
         ids.reserveCapacity(capacity)
     }
 
-    var count: Int { ids.count }
-
     /// Of equal spellings the last counts.
     mutating func insert(_ spelling: String, id: Int32) {
         if (ids.count + 1) * 2 > slots.count { grow() }

@@ -47,12 +47,7 @@ struct TokenizerFile {
             try Self.truncation(json, reserved: template?.addedCount(isPair: false) ?? 0)
         }
         let padding = part("padding", Self.padding)
-        for token in added ?? [] {
-            if let known = model?.vocabulary.id(of: token.content), known != token.id {
-                problems.append(
-                    "added_tokens: \(token.content) has number \(token.id) here and \(known) in the model's \"vocab\"")
-            }
-        }
+        if let added, let model { problems += Self.conflicts(added, model.vocabulary) }
         guard problems.isEmpty, let normalizers, let preTokenizers, let added, let model, let template, let decoders,
             let truncation, let padding
         else { throw TokenizerError(path: path, problems: problems) }
@@ -60,6 +55,22 @@ struct TokenizerFile {
             truncation: truncation, padding: padding, addedTokens: AddedTokens(added, normalizers: normalizers),
             normalizers: normalizers, preTokenizers: preTokenizers, model: model.model, vocabulary: model.vocabulary,
             template: template, decoders: decoders)
+    }
+}
+
+extension TokenizerFile {
+    /// Where added tokens and the model's vocabulary contradict each other.
+    private static func conflicts(_ added: [AddedTokens.Token], _ vocabulary: Vocabulary) -> [String] {
+        added.compactMap { token in
+            if let known = vocabulary.id(of: token.content) {
+                if known == token.id { return nil }
+                return "added_tokens: \(token.content) has number \(token.id) here "
+                    + "and \(known) in the model's \"vocab\""
+            }
+            guard let other = vocabulary.spelling(of: token.id) else { return nil }
+            return "added_tokens: \(token.content) has number \(token.id), "
+                + "which is \(String(decoding: other, as: UTF8.self)) in the model's \"vocab\""
+        }
     }
 }
 
@@ -137,6 +148,7 @@ extension TokenizerFile {
         guard let expression = json["pattern"]?["Regex"]?.string else {
             throw Problem("\"pattern\" is neither a String nor a Regex")
         }
+        guard !expression.isEmpty else { throw Problem("\"pattern\" is empty") }
         do { return try TextPattern(expression: expression) } catch { throw Problem(error.reason) }
     }
 

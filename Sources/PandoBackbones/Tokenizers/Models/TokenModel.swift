@@ -10,6 +10,12 @@ enum TokenModel: Sendable {
         fileprivate var cache = WordCache()
         fileprivate var chain = SymbolChain()
         fileprivate var paths = Unigram.Paths()
+
+        /// Gives memory that a long text took back.
+        mutating func shrink() {
+            chain = SymbolChain()
+            paths = Unigram.Paths()
+        }
     }
 
     /// Appends the numbers of a word's tokens.

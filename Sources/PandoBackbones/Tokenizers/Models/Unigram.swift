@@ -42,8 +42,6 @@ struct Unigram: Sendable {
             scores.withUnsafeBufferPointer { scores in findPaths(through: word, paths, scores) }
         }
         appendPieces(of: word, memory.paths, to: &ids)
-        // A word of a megabyte leaves no megabytes behind.
-        if word.count > 1 << 16 { memory.paths = [] }
     }
 
     @inline(__always) private func findPaths(

@@ -3,8 +3,8 @@ import Foundation
 /// SentencePiece's compiled normalisation: a trie of character sequences, and what takes their place.
 ///
 /// Format, little-endian: `u32` bytes of the trie; the trie as a double array of `u32` units; the replacements, each
-/// ended by a zero byte, to which the trie's values point. A unit: bits 0–7 the byte that leads to it, bit 8 whether
-/// a value hangs below, bits 10–30 the offset to its children, times 256 if bit 9 is set; in a value's unit bits 0–30
+/// ended by a zero byte, to which the trie's values point. A unit: bits 0–7 the byte that leads to it, bit 8 whether a
+/// value hangs below, bits 10–30 the offset to its children, times 256 if bit 9 is set; in a value's unit bits 0–30
 /// are the value and bit 31 is set.
 /// - Source: Darts-clone's double array; the text is taken apart as the Hugging Face `tokenizers` package does it: by
 ///   grapheme clusters of less than six bytes where they have an entry, else by characters, and by the shortest entry.

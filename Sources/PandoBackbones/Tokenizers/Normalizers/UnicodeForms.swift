@@ -28,6 +28,8 @@ final class UnicodeForms {
     private var mapped: [Character] = []
     /// What two characters become together; 0 if they stay apart.
     private var composites: [UInt64: UInt32] = [:]
+    /// More pairs than any language has; a text of nonsense could have millions.
+    private static let compositeLimit = 1 << 14
     private var buffer: [Character] = []
 
     func applied(_ form: UnicodeForm, to text: [UInt8]) -> [UInt8] {
@@ -179,6 +181,7 @@ final class UnicodeForms {
                 result = scalar.value
             }
         }
+        if composites.count >= Self.compositeLimit { composites.removeAll() }
         composites[key] = result
         return result == 0 ? nil : result
     }

@@ -16,7 +16,7 @@ enum TextPattern: Sendable {
         }
     }
 
-    /// Cuts `range` of a text into matches and what is between them, from left to right: start, end, whether it matches.
+    /// Cuts `range` of a text into matches and what is between them: start, end, whether it matches.
     func forEachSegment(of bytes: UTF8Bytes, _ range: Range<Int>, _ body: (Int, Int, Bool) -> Void) {
         switch self {
         case .literal(let content): Self.search(content, bytes, range, body)
