@@ -108,8 +108,32 @@ public protocol ImageTextBackbone: Module {
     associatedtype Image: ImageBackbone
     associatedtype Text: TextBackbone
 
-    var image: Image { get }
+    var image: Image { get set }
     var text: Text { get }
+
+    /// What is compared of a picture, of length 1.
+    ///
+    /// - Shapes: the pooled features of `image`, `[N, C]` → `[N, D]`.
+    func imageVectors(_ pooled: Tensor) -> Tensor
+
+    /// What is compared of a text, of length 1.
+    ///
+    /// - Shapes: the pooled features of `text`, `[M, C]` → `[M, D]`.
+    func textVectors(_ pooled: Tensor) -> Tensor
+
+    /// How well each picture and each text belong together: logits, scaled as in training.
+    ///
+    /// - Shapes: `[N, D]` and `[M, D]` → `[N, M]`.
+    func similarities(of images: Tensor, to texts: Tensor) -> Tensor
+}
+
+extension ImageTextBackbone {
+    /// The same pair for pictures of another size.
+    public func resized(to side: Int) -> Self {
+        var resized = self
+        resized.image = image.resized(to: side)
+        return resized
+    }
 }
 
 extension Backbone {
@@ -152,7 +176,7 @@ extension TextBackbone {
 extension Linear {
     /// A layer with weights of the right shapes, to be loaded or initialised.
     static func blank(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true) -> Linear {
-        Linear(weight: .zeros([outFeatures, inFeatures]), bias: bias ? .zeros([outFeatures]) : nil)
+        Linear(weight: .placeholder([outFeatures, inFeatures]), bias: bias ? .zeros([outFeatures]) : nil)
     }
 
     /// A layer that names `classes` classes; `nil` for none.

@@ -38,7 +38,7 @@ public struct Convolution2D: Module {
             inChannels % groups == 0 && outChannels % groups == 0,
             "Convolution2D: \(groups) groups do not divide \(inChannels) → \(outChannels) channels")
         self.init(
-            weight: .zeros([outChannels, inChannels / groups, kernel, kernel]),
+            weight: .placeholder([outChannels, inChannels / groups, kernel, kernel]),
             bias: bias ? .zeros([outChannels]) : nil, stride: stride,
             frame: frame ?? .fixed((kernel - 1) / 2), groups: groups)
     }

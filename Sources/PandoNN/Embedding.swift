@@ -9,7 +9,7 @@ public struct Embedding: Module {
     public init(weight: Tensor) { self.weight = weight }
 
     /// A table whose weights are about to be loaded.
-    public init(rows: Int, features: Int) { weight = .zeros([rows, features]) }
+    public init(rows: Int, features: Int) { weight = .placeholder([rows, features]) }
 
     public func callAsFunction(_ indices: Tensor) -> Tensor { weight.gathered(at: indices) }
 

@@ -78,6 +78,14 @@ extension Tensor {
         positions("argmin", along: axis, keepingAxes) { $0 < $1 }
     }
 
+    /// 1 where the largest element of each row stands, the first of equals, else 0; also in programs.
+    ///
+    /// - Shapes: `[…, W]` of any type → `float32` `[…, W]`.
+    public func firstLargest() -> Tensor {
+        require(rank > 0 && shape[rank - 1] > 0, "first largest: shape \(shape) has rows without elements")
+        return .applying(FirstLargest(), to: self)
+    }
+
     @inline(__always)
     private func positions(
         _ name: String, along axis: Int, _ keepingAxes: Bool, _ isBetter: (Float, Float) -> Bool
@@ -101,6 +109,18 @@ extension Tensor {
         }
         return keepingAxes ? found.expanded(at: axis) : found
     }
+}
+
+/// A one where the first largest element of each row stands, `[…, W]` → `[…, W]`.
+struct FirstLargest: Operation {
+    func forward(_ inputs: [Tensor]) -> Tensor {
+        let width = inputs[0].shape[inputs[0].rank - 1]
+        return inputs[0].argmax().oneHot(classes: width)
+    }
+
+    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] { [nil] }
+
+    func keeps(_ wanted: [Bool]) -> Kept { .nothing }
 }
 
 /// The product of each row, `[…, W]` → `[…]`.

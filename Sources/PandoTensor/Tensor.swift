@@ -104,6 +104,11 @@ extension Tensor {
         return tensor
     }
 
+    /// Zeros that take no memory, whatever their shape: they stand where loaded or drawn weights will be put.
+    public static func placeholder(_ shape: [Int], _ type: ElementType = .float32) -> Tensor {
+        Tensor.zeros([], type).broadcast(to: shape)
+    }
+
     public static func filled(_ shape: [Int], with value: Float) -> Tensor {
         Tensor(unsafeUninitialized: shape, of: Float.self) { $0.initialize(repeating: value) }
     }

@@ -46,6 +46,20 @@ import Testing
         for name in opened.ignored { #expect(reference.isComputed(name), "\(name) is ignored") }
     }
 
+    @Test(arguments: names)
+    func otherSizesOfPicturesEqualTheReference(name: String) throws {
+        let reference = try ReferenceNetwork(name)
+        let sizes = reference.golden.names.compactMap { $0.hasPrefix("resized/") ? Int($0.dropFirst(8)) : nil }
+        let folder = try TemporaryDirectory()
+        let source = try reference.source(in: folder)
+        for side in sizes {
+            let network = try source.open(forPicturesOf: side).imageBackbone()
+            #expect(network.pictureSize == side)
+            let features = network.features(of: ImageBackboneTests.waves(side, side))
+            expectClose(features.pooled, reference.golden["resized/\(side)"]!, relative: 1e-4, "\(side) pixels")
+        }
+    }
+
     private typealias Run = (_ network: any Backbone, _ input: ReferenceNetwork.Input) throws -> Features
 
     private func check(_ network: any Module, _ reference: ReferenceNetwork, _ how: String, _ run: Run) throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PandoBackbones
 
-/// A checkpoint that another library's network has, and what that network computes: a file of `Golden/parity`.
+/// A checkpoint that another library's network has, and what that network computes: a file of `Golden/parity` or the like.
 ///
 /// Weights and inputs are computed here as `Tests/golden/parity.py` computes them there.
 struct ReferenceNetwork {
@@ -20,8 +20,8 @@ struct ReferenceNetwork {
     let input: Input
     let configuration: String
 
-    init(_ name: String) throws {
-        let file = try SafetensorsFile(goldenFile("parity/\(name).safetensors"))
+    init(_ name: String, in folder: String = "parity") throws {
+        let file = try SafetensorsFile(goldenFile("\(folder)/\(name).safetensors"))
         golden = file.tensors
         configuration = try #require(file.metadata["config.json"])
         weights = Dictionary(
@@ -34,11 +34,7 @@ struct ReferenceNetwork {
             })
         let sizes = try JSONDecoder().decode([Int].self, from: Data(try #require(file.metadata["input"]).utf8))
         if file.metadata["kind"] == "text" {
-            let (count, vocabulary) = (2 * sizes[1], sizes[2])
-            let ids = (0..<count).map { Int64((7 * $0 * $0 + 13 * $0 + 3) % vocabulary) }
-            let mask = (0..<count).map { Int64($0 < count - sizes[1] / 3 ? 1 : 0) }
-            let shape = [2, sizes[1]]
-            input = .texts(TokenTensors(ids: Tensor(ids, shape: shape), attentionMask: Tensor(mask, shape: shape)))
+            input = .texts(.reference(length: sizes[1], vocabulary: sizes[2]))
         } else {
             input = .pictures(ImageBackboneTests.waves(sizes[1], sizes[2]))
         }
@@ -59,6 +55,17 @@ struct ReferenceNetwork {
 
     /// Whether a tensor of the checkpoint is no weight: a counter, or a table of positions.
     func isComputed(_ name: String) -> Bool { weights[name]?.elementType != .float32 }
+}
+
+extension TokenTensors {
+    /// Two texts, the last third of the second one padding.
+    static func reference(length: Int, vocabulary: Int) -> TokenTensors {
+        let count = 2 * length
+        let ids = (0..<count).map { Int64((7 * $0 * $0 + 13 * $0 + 3) % vocabulary) }
+        let mask = (0..<count).map { Int64($0 < count - length / 3 ? 1 : 0) }
+        let shape = [2, length]
+        return TokenTensors(ids: Tensor(ids, shape: shape), attentionMask: Tensor(mask, shape: shape))
+    }
 }
 
 extension Tensor {

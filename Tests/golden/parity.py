@@ -11,6 +11,7 @@ is what `fill` of networks.py computes; whole numbers are 0. Inputs are not stor
 The file holds, computed in float64,
 
     pooled, logits   [2, …]    logits where the network has any
+    resized/SIDE     [2, C]    pooled vectors of pictures of another size, where one was made for one size
     TAP/mean         [C]       of the second example, mean over places or tokens that are no padding; of the first 128
                                channels; TAP is our name
 
@@ -58,6 +59,8 @@ class Case:
     """Instead of a picture: length and size of the vocabulary."""
     call: Callable[..., object] = lambda network, *inputs: network(*inputs)
     """Runs the network on pictures [N, 3, H, W], or on ids and an attention mask."""
+    resized: tuple[int, Callable[..., object]] | None = None
+    """The side of larger or smaller pictures, and what runs the network on them."""
 
 
 def texts(length: int, vocabulary: int) -> tuple[Tensor, Tensor]:
@@ -68,10 +71,10 @@ def texts(length: int, vocabulary: int) -> tuple[Tensor, Tensor]:
 
 
 def write():
-    from . import parity_convolutional
+    from . import parity_convolutional, parity_texts, parity_vision_transformers
 
     paths = []
-    for case in parity_convolutional.CASES:
+    for case in [*parity_convolutional.CASES, *parity_vision_transformers.CASES, *parity_texts.CASES]:
         paths.append(write_tensors(FOLDER / f"{case.name}.safetensors", *run(case)))
     return paths
 
@@ -115,6 +118,10 @@ def run(case: Case) -> tuple[dict[str, Tensor], dict[str, str]]:
             found[f"{name}/mean"] = example.mean(tuple(range(example.dim() - 1)))[:128]
     for hook in hooks:
         hook.remove()
+    if case.resized:
+        side, call = case.resized
+        with torch.no_grad():
+            found[f"resized/{side}"] = case.pooled(call(network, nchw(waves(side, side))), {})
     metadata = {
         "config.json": json.dumps(case.config),
         "kind": "text" if case.text else "picture",

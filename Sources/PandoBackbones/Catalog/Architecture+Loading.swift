@@ -43,6 +43,9 @@ extension Architecture {
         guard let side else { return self }
         guard let image else { throw BackboneError(name, "sees no pictures") }
         if let problem = image.problem(withPicturesOf: side) { throw BackboneError(name, problem) }
+        if let pair = configuration as? any ImageTextBackboneConfiguration {
+            return Architecture(name: name, pair.resized(to: side))
+        }
         return Architecture(name: name, image.resized(to: side))
     }
 
@@ -73,6 +76,7 @@ extension Architecture {
         guard let side else { return loaded }
         loaded.architecture = try loaded.architecture.resized(to: side)
         if let image = loaded.network as? any ImageBackbone { loaded.network = image.resized(to: side) }
+        if let pair = loaded.network as? any ImageTextBackbone { loaded.network = pair.resized(to: side) }
         return loaded
     }
 

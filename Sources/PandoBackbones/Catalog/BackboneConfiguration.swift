@@ -71,6 +71,17 @@ extension ImageBackboneConfiguration {
     public var initialization: Initialization { .residual }
 }
 
+/// A configuration of two networks trained together, one for pictures and one for texts.
+public protocol ImageTextBackboneConfiguration: BackboneConfiguration where Network: ImageTextBackbone {
+    associatedtype ImageConfiguration: ImageBackboneConfiguration
+
+    /// The half for pictures, which can be had alone: its dialects read it from a checkpoint of both.
+    var image: ImageConfiguration { get }
+
+    /// The sizes for pictures of `side` pixels.
+    func resized(to side: Int) -> Self
+}
+
 /// A network by name, without weights.
 public struct Architecture: Sendable {
     /// The published name, or the family's where sizes are its own.
@@ -87,8 +98,18 @@ public struct Architecture: Sendable {
     /// How other libraries name the weights.
     public var dialects: [Dialect] { configuration.dialects }
 
-    /// The configuration, if the network is one for pictures.
-    public var image: (any ImageBackboneConfiguration)? { configuration as? any ImageBackboneConfiguration }
+    /// The configuration, if the network is one for pictures; of a pair, its half's.
+    public var image: (any ImageBackboneConfiguration)? {
+        (configuration as? any ImageTextBackboneConfiguration)?.image ?? configuration as? any ImageBackboneConfiguration
+    }
+
+    /// The network for pictures alone: of a pair its half, else the network itself; `nil` if it sees none.
+    public var forPictures: Architecture? {
+        if let pair = configuration as? any ImageTextBackboneConfiguration {
+            return Architecture(name: "\(name)_vision", pair.image)
+        }
+        return image == nil ? nil : self
+    }
 }
 
 extension Architecture: Hashable {

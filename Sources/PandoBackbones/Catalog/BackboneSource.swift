@@ -19,9 +19,10 @@ public struct OpenedBackbone: Sendable {
     /// The file of the tokenizer, if one lies beside the weights.
     public let tokenizerFile: URL?
 
-    /// The network as one for pictures.
+    /// The network as one for pictures; of a pair, the half for them.
     /// - Throws: `BackboneError` if it sees none.
     public func imageBackbone() throws(BackboneError) -> any ImageBackbone {
+        if let pair = network as? any ImageTextBackbone { return pair.image }
         guard let network = network as? any ImageBackbone else {
             throw BackboneError(weights.path, "a \(architecture.name) sees no pictures")
         }

@@ -6,7 +6,8 @@ public enum Catalog {
     /// The families, each in a folder of its own.
     public static let families: [any BackboneConfiguration.Type] = [
         EfficientNetLiteConfiguration.self, MobileNetV2Configuration.self, ResNetConfiguration.self,
-        VisionTransformerConfiguration.self, BERTConfiguration.self,
+        VisionTransformerConfiguration.self, ImageTextPairConfiguration.self, TextTransformerConfiguration.self,
+        BERTConfiguration.self,
     ]
 
     /// The networks with published names, family by family.

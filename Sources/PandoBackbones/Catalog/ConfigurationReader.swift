@@ -38,6 +38,12 @@ public struct ConfigurationReader {
         return ConfigurationReader(source: source, place: place + key + ".", json: value)
     }
 
+    /// The fields under `key`, which have to be there.
+    mutating func requiredSection(_ key: String) -> ConfigurationReader {
+        if !has(key) { problem(key, "is missing") }
+        return section(key) ?? ConfigurationReader(source: source, place: place + key + ".", json: .object([]))
+    }
+
     /// Adds the problems of a section.
     public mutating func take(_ section: ConfigurationReader) { problems += section.problems }
 
@@ -71,6 +77,17 @@ public struct ConfigurationReader {
             return []
         }
         return numbers
+    }
+
+    /// The side of a square: one number, or two that are the same.
+    public mutating func side(_ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil) -> Int {
+        guard let sides = value(key)?.array else { return integer(key, in: range, default: fallback) }
+        let numbers = sides.compactMap(\.integer)
+        guard numbers.count == 2, numbers.count == sides.count, numbers[0] == numbers[1], range.contains(numbers[0]) else {
+            problem(key, "expected the side of a square, a whole number of \(range.lowerBound)...\(range.upperBound)")
+            return range.lowerBound
+        }
+        return numbers[0]
     }
 
     public mutating func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil) -> Float {

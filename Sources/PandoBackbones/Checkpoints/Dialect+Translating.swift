@@ -44,7 +44,7 @@ extension Dialect {
                 result.problems.append("\(missing.joined(separator: ", ")) is missing; expected beside \(ordered[0].name)")
                 continue
             }
-            let tensors = ordered.map { place.isTransposed && $0.tensor.rank == 2 ? $0.tensor.transposed : $0.tensor }
+            let tensors = ordered.map { place.isTransposed && $0.tensor.rank == 2 ? $0.tensor.transposed.contiguous() : $0.tensor }
             if tensors.count == 1 {
                 result.tensors[name] = tensors[0]
             } else if tensors.allSatisfy({
@@ -59,15 +59,19 @@ extension Dialect {
         return result
     }
 
-    /// Our tensors under their names: what is fused here is cut into equal parts.
+    /// Our tensors under their names: what is fused here is cut into its parts.
     package func untranslated(_ tensors: [String: Tensor]) -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in tensors {
-            let (names, isTransposed) = theirs(name)
-            let part = tensor.shape.first.map { $0 / names.count } ?? 0
-            for (index, name) in names.enumerated() {
-                let piece = names.count == 1 ? tensor : tensor.slice(index * part..<(index + 1) * part)
-                result[name] = isTransposed && piece.rank == 2 ? piece.transposed : piece
+            let (names, rule) = theirs(name)
+            let shares = rule.map { $0.shares.isEmpty ? names.map { _ in 1 } : $0.shares } ?? [1]
+            let part = tensor.shape.first.map { $0 / shares.reduce(0, +) } ?? 0
+            var start = 0
+            for (name, share) in zip(names, shares) {
+                var piece = names.count == 1 ? tensor : tensor.slice(start..<start + share * part)
+                start += share * part
+                if let count = rule?.axisCount, count < piece.rank { piece = piece.reshaped(Array(piece.shape.suffix(count))) }
+                result[name] = rule?.isTransposed == true && piece.rank == 2 ? piece.transposed : piece
             }
         }
         return result

@@ -22,17 +22,26 @@ public struct Dialect: Sendable {
         public let ours: Template
         /// Whether their matrix is stored the other way round.
         public let isTransposed: Bool
+        /// How long they are along the first axis, one measured by another; all alike where empty.
+        public let shares: [Int]
+        /// How many axes they have, where ours has more of size 1 before them.
+        public let axisCount: Int?
 
         /// Theirs is ours under another name.
-        public init(_ theirs: String, _ ours: String, transposed: Bool = false) {
-            self.init([theirs], ours, transposed: transposed)
+        public init(_ theirs: String, _ ours: String, transposed: Bool = false, axisCount: Int? = nil) {
+            self.init([theirs], ours, transposed: transposed, axisCount: axisCount)
         }
 
         /// Ours is theirs, concatenated along the first axis.
-        public init(_ theirs: [String], _ ours: String, transposed: Bool = false) {
+        /// - Parameter shares: for each of theirs, its part of the first axis; all alike if not given.
+        public init(
+            _ theirs: [String], _ ours: String, transposed: Bool = false, shares: [Int] = [], axisCount: Int? = nil
+        ) {
             self.theirs = theirs.map(Template.init)
             self.ours = Template(ours)
             isTransposed = transposed
+            self.shares = shares
+            self.axisCount = axisCount
         }
     }
 
@@ -50,11 +59,12 @@ public struct Dialect: Sendable {
 
 /// A place in a tree of modules, with numbers left open: `blocks.*.attn.qkv`.
 ///
-/// `*` stands for a number, `*+1` for the same number and one more, and `**` at the beginning for anything.
+/// `*` stands for a number, also after a word (`layer_*`), `*+1` for the same number and one more, and `**` at the
+/// beginning for anything.
 public struct Template: Sendable {
     private enum Segment: Sendable {
         case word(Substring)
-        case number(offset: Int)
+        case number(after: Substring, offset: Int)
         case anything
     }
 
@@ -65,8 +75,8 @@ public struct Template: Sendable {
         self.text = text
         segments = text.split(separator: ".", omittingEmptySubsequences: false).map { part in
             if part == "**" { return .anything }
-            guard part.hasPrefix("*") else { return .word(part) }
-            return .number(offset: Int(part.dropFirst()) ?? 0)
+            guard let star = part.firstIndex(of: "*") else { return .word(part) }
+            return .number(after: part[..<star], offset: Int(part[part.index(after: star)...]) ?? 0)
         }
     }
 
@@ -83,10 +93,10 @@ public struct Template: Sendable {
             case .word(let word):
                 guard place < name.count, name[place] == word else { return nil }
                 place += 1
-            case .number(let offset):
-                guard place < name.count, let number = Int(name[place]), number >= offset, number < 100_000 else {
-                    return nil
-                }
+            case .number(let word, let offset):
+                guard place < name.count, name[place].hasPrefix(word),
+                    let number = Int(name[place].dropFirst(word.count)), number >= offset, number < 100_000
+                else { return nil }
                 numbers.append(number - offset)
                 place += 1
             }
@@ -101,7 +111,7 @@ public struct Template: Sendable {
             switch segment {
             case .anything: ""
             case .word(let word): String(word)
-            case .number(let offset): String((numbers.popFirst() ?? 0) + offset)
+            case .number(let word, let offset): word + String((numbers.popFirst() ?? 0) + offset)
             }
         }
         return (parts + rest.map(String.init)).joined(separator: ".")
@@ -139,13 +149,13 @@ extension Dialect {
     }
 
     /// What our name is called there: several names where ours is fused, in their order along the first axis.
-    package func theirs(_ name: String) -> (names: [String], isTransposed: Bool) {
+    package func theirs(_ name: String) -> (names: [String], rule: Rule?) {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         for rule in rules {
             guard let (numbers, rest) = rule.ours.match(parts) else { continue }
-            return (rule.theirs.map { $0.filled(numbers, rest) }, rule.isTransposed)
+            return (rule.theirs.map { $0.filled(numbers, rest) }, rule)
         }
-        return ([name], false)
+        return ([name], nil)
     }
 
     /// Whether the network does without their tensor.

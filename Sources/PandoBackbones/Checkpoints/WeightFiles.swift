@@ -14,7 +14,8 @@ struct WeightFiles {
         "pytorch_model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin",
     ]
 
-    /// Reads a file of weights, or those of a folder. Safetensors are mapped, not copied.
+    /// Reads a file of weights, or those of a folder. Safetensors are mapped, not copied; whether their values are finite
+    /// is asked where they are put to use.
     ///
     /// - Throws: `BackboneError` if a folder holds no weights or an index names what is not there; `CheckpointError`.
     init(_ url: URL) throws {
@@ -40,7 +41,7 @@ struct WeightFiles {
     /// Who stored a whole training state is understood: `state_dict.` or the like in front of every name is left out.
     private static func tensors(in file: URL) throws(CheckpointError) -> [String: Tensor] {
         let tensors = file.pathExtension == "safetensors"
-            ? try SafetensorsFile(file).tensors.dictionary : try PyTorchFile(file).tensors.dictionary
+            ? try SafetensorsFile(file, requiringFinite: false).tensors.dictionary : try PyTorchFile(file).tensors.dictionary
         for prefix in ["state_dict.", "state_dict_ema.", "model_state_dict."] {
             guard !tensors.isEmpty, tensors.keys.allSatisfy({ $0.hasPrefix(prefix) }) else { continue }
             return Dictionary(uniqueKeysWithValues: tensors.map { (String($0.dropFirst(prefix.count)), $1) })

@@ -1,69 +1,49 @@
 import PandoNN
 import PandoTensor
 
-/// The sizes of a vision transformer.
-public struct VisionTransformerConfiguration: Sendable, Hashable, Codable {
-    /// Pixels along each side of a picture.
-    public var pictureSize: Int
-    public var patchSize: Int
-    public var hiddenSize: Int
-    public var layerCount: Int
-    public var headCount: Int
-
-    /// Classes of the last layer; 0 without one.
-    public var classCount: Int
-
-    public init(
-        pictureSize: Int = 224, patchSize: Int = 16, hiddenSize: Int, layerCount: Int = 12, headCount: Int,
-        classCount: Int = 1000
-    ) {
-        self.pictureSize = pictureSize
-        self.patchSize = patchSize
-        self.hiddenSize = hiddenSize
-        self.layerCount = layerCount
-        self.headCount = headCount
-        self.classCount = classCount
-    }
-
-    public static let tiny = VisionTransformerConfiguration(hiddenSize: 192, headCount: 3)
-    public static let small = VisionTransformerConfiguration(hiddenSize: 384, headCount: 6)
-    public static let base = VisionTransformerConfiguration(hiddenSize: 768, headCount: 12)
-}
-
-/// A vision transformer, in timm's form and under its names.
+/// A vision transformer, in timm's form and under its names: ViT, DeiT, DINOv2, and the picture halves of CLIP and
+/// SigLIP, by the parts that the configuration asks for.
 ///
-/// - Shapes: `[N, S, S, 3]` → pooled `[N, C]`, the class token; taps `blocks.0` to `blocks.11` of `[N, 1 + patches, C]`.
-/// - Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), equations 1 to 4; pre-norm, exact GELU.
+/// - Shapes: `[N, S, S, 3]` → pooled `[N, C]` or `[N, 2 C]`; taps `blocks.0` to `blocks.n` of
+///   `[N, prefix + patches, C]`: class token, distillation token, registers, then patches row by row.
+/// - Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), equations 1 to 4.
 public struct VisionTransformer: ImageBackbone {
-    var classToken: Tensor
+    var classToken, distillationToken, registers: Tensor?
     var positions: Tensor
     var patches: Convolution2D
+    var embeddingNorm: LayerNorm?
     var blocks: [TransformerBlock]
     var norm: LayerNorm
-    var classifier: Linear?
-    public let configuration: VisionTransformerConfiguration
+    var pool: AttentionPool?
+    var classifier, distillationClassifier: Linear?
+    public private(set) var configuration: VisionTransformerConfiguration
 
     /// The network with weights of the right shapes, to be loaded or initialised.
-    /// - Precondition: the patch size divides the picture size, the head count the hidden size.
+    /// - Precondition: `configuration` has no problems.
     public init(_ configuration: VisionTransformerConfiguration) {
-        let (size, patch) = (configuration.hiddenSize, configuration.patchSize)
         require(
-            configuration.pictureSize % patch == 0 && size % configuration.headCount == 0,
-            "VisionTransformer: patches of \(patch) do not tile \(configuration.pictureSize) pixels, or \(configuration.headCount) heads do not divide \(size)"
-        )
-        let side = configuration.pictureSize / patch
-        classToken = .zeros([1, 1, size])
-        positions = .zeros([1, 1 + side * side, size])
-        patches = Convolution2D(3, size, kernel: patch, stride: patch, frame: .fixed(0), bias: true)
-        blocks = (0..<configuration.layerCount).map { _ in
-            TransformerBlock(features: size, headCount: configuration.headCount)
+            configuration.problems.isEmpty, "VisionTransformer: \(configuration.problems.joined(separator: "; "))")
+        let (size, patch, grid) = (configuration.hiddenSize, configuration.patchSize, configuration.gridSize)
+        if configuration.hasClassToken { classToken = .zeros([1, 1, size]) }
+        if configuration.hasDistillationToken { distillationToken = .zeros([1, 1, size]) }
+        if configuration.registerCount > 0 { registers = .zeros([1, configuration.registerCount, size]) }
+        positions = .placeholder([1, configuration.placedPrefixCount + grid * grid, size])
+        patches = Convolution2D(
+            3, size, kernel: patch, stride: patch, frame: .fixed(0), bias: !configuration.normalizesEmbeddings)
+        if configuration.normalizesEmbeddings { embeddingNorm = LayerNorm(size, epsilon: configuration.epsilon) }
+        blocks = (0..<configuration.layerCount).map { _ in TransformerBlock(configuration.blockSizes) }
+        norm = LayerNorm(size, epsilon: configuration.epsilon)
+        if configuration.pooling == .attention { pool = AttentionPool(configuration.blockSizes) }
+        let pooled = configuration.pooling == .classTokenAndMean ? 2 * size : size
+        classifier = .classifier(pooled, classes: configuration.classCount)
+        if configuration.hasDistillationToken {
+            distillationClassifier = .classifier(size, classes: configuration.classCount)
         }
-        norm = LayerNorm(size, epsilon: 1e-6)
-        classifier = .classifier(size, classes: configuration.classCount)
         self.configuration = configuration
     }
 
-    public var pooledFeatures: Int { configuration.hiddenSize }
+    public var pooledFeatures: Int { configuration.pooledSize }
+
     public var pictureSize: Int? { configuration.pictureSize }
 
     public var taps: [Tap] {
@@ -77,74 +57,87 @@ public struct VisionTransformer: ImageBackbone {
         require(
             pictures.shape.dropFirst() == [configuration.pictureSize, configuration.pictureSize, 3],
             "VisionTransformer: made for pictures of \(configuration.pictureSize) pixels, got \(pictures.shape)")
-        let (count, size) = (pictures.shape[0], configuration.hiddenSize)
-        let embedded = patches(pictures).reshaped(count, -1, size)
-        let first = classToken.cast(to: embedded.elementType).broadcast(to: [count, 1, size])
-        var x = Tensor.concatenated([first, embedded], along: 1) + positions.cast(to: embedded.elementType)
+        var x = tokens(of: pictures)
+        x = embeddingNorm?(x) ?? x
         var taps: [Tap.Name: Tensor] = [:]
         for (index, block) in blocks.enumerated() {
             x = block(x)
             if names.contains("blocks.\(index)") { taps["blocks.\(index)"] = x }
         }
-        let classTokens = x.slice(0..<1, along: 1).reshaped(count, size)
-        return Features(taps: taps, pooled: norm(classTokens))
+        return Features(taps: taps, pooled: pooled(x))
     }
 
-    public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
+    /// The embedded patches at their places, behind the tokens that stand for no patch.
+    private func tokens(of pictures: Tensor) -> Tensor {
+        let map = patches(pictures)
+        let (count, size) = (pictures.shape[0], configuration.hiddenSize)
+        let placed = configuration.placedPrefixCount
+        let places = positions.cast(to: map.elementType)
+        let grid = places.slice(placed..<places.shape[1], along: 1)
+        let embedded = map.reshaped(count, configuration.gridSize * configuration.gridSize, size) + grid
+        var prefix: [Tensor] = []
+        for (index, token) in [classToken, distillationToken].compactMap({ $0 }).enumerated() {
+            let token = token.cast(to: map.elementType)
+            prefix.append(placed > 0 ? token + places.slice(index..<index + 1, along: 1) : token)
+        }
+        if let registers { prefix.append(registers.cast(to: map.elementType)) }
+        if prefix.isEmpty { return embedded }
+        let first = Tensor.concatenated(prefix, along: 1).broadcast(to: [count, configuration.prefixCount, size])
+        return .concatenated([first, embedded], along: 1)
+    }
+
+    private func pooled(_ x: Tensor) -> Tensor {
+        let (count, prefix) = (x.shape[0], configuration.prefixCount)
+        func normalizedToken(_ index: Int) -> Tensor { norm(x.slice(index..<index + 1, along: 1).squeezed(1)) }
+        func patchMean() -> Tensor { norm(x.slice(prefix..<x.shape[1], along: 1)).mean(along: [1]) }
+        switch configuration.pooling {
+        case .classToken: return normalizedToken(0)
+        case .classTokens: return norm(x.slice(0..<2, along: 1)).reshaped(count, pooledFeatures)
+        case .classTokenAndMean: return .concatenated([normalizedToken(0), patchMean()], along: 1)
+        case .patchMean: return patchMean()
+        case .attention: return pool?(norm(x)) ?? patchMean()
+        }
+    }
+
+    /// With a distillation token, the mean of what the two classifiers say.
+    public func logits(_ pooled: Tensor) -> Tensor? {
+        guard let classifier else { return nil }
+        guard let distillationClassifier, configuration.pooling == .classTokens else { return classifier(pooled) }
+        let size = configuration.hiddenSize
+        return
+            (classifier(pooled.slice(0..<size, along: 1))
+            + distillationClassifier(pooled.slice(size..<2 * size, along: 1))) * 0.5
+    }
+
+    public func resized(to side: Int) -> Self {
+        require(
+            side >= configuration.patchSize,
+            "VisionTransformer: pictures of \(side) pixels hold no patch of \(configuration.patchSize)")
+        let (old, new) = (configuration.gridSize, side / configuration.patchSize)
+        var resized = self
+        resized.configuration.pictureSize = side
+        let (placed, size) = (configuration.placedPrefixCount, configuration.hiddenSize)
+        let map = positions.slice(placed..<positions.shape[1], along: 1).reshaped(1, old, old, size)
+        let resampled = map.resized(
+            height: new, width: new, by: .cubic, aligningCorners: configuration.resampling == .cornersAligned,
+            antialiased: configuration.resampling == .antialiased)
+        resized.positions = .concatenated(
+            [positions.slice(0..<placed, along: 1), resampled.reshaped(1, new * new, size)], along: 1
+        ).counted(as: .weights)
+        return resized
+    }
 
     public mutating func visit(_ visitor: inout some Visitor) {
         visitor.parameter("cls_token", &classToken)
+        visitor.parameter("dist_token", &distillationToken)
+        visitor.parameter("reg_token", &registers)
         visitor.parameter("pos_embed", &positions)
         visitor.module("patch_embed.proj", &patches)
+        visitor.module("norm_pre", &embeddingNorm)
         visitor.modules("blocks", &blocks)
         visitor.module("norm", &norm)
+        visitor.module("attn_pool", &pool)
         visitor.module("head", &classifier)
-    }
-}
-
-/// One encoder block: self-attention and a two-layer perceptron, each of the normalised input and added to it.
-struct TransformerBlock: Module {
-    var attentionNorm: LayerNorm
-    /// Query, key and value in one.
-    var projections: Linear
-    var attentionOutput: Linear
-    var perceptronNorm: LayerNorm
-    var expansion, contraction: Linear
-    let headCount: Int
-
-    init(features: Int, headCount: Int) {
-        func linear(_ inFeatures: Int, _ outFeatures: Int) -> Linear {
-            Linear(weight: .zeros([outFeatures, inFeatures]), bias: .zeros([outFeatures]))
-        }
-        attentionNorm = LayerNorm(features, epsilon: 1e-6)
-        projections = linear(features, 3 * features)
-        attentionOutput = linear(features, features)
-        perceptronNorm = LayerNorm(features, epsilon: 1e-6)
-        (expansion, contraction) = (linear(features, 4 * features), linear(4 * features, features))
-        self.headCount = headCount
-    }
-
-    func callAsFunction(_ x: Tensor) -> Tensor {
-        let (count, length, features) = (x.shape[0], x.shape[1], x.shape[2])
-        let projected = projections(attentionNorm(x)).reshaped(count, length, 3, headCount, features / headCount)
-        func heads(_ index: Int) -> Tensor {  // [N, T, 3, heads, D] → [N, heads, T, D]
-            projected.slice(index..<index + 1, along: 2).reshaped(count, length, headCount, -1).permuted(0, 2, 1, 3)
-        }
-        let mixed = attention(query: heads(0), key: heads(1), value: heads(2))
-        let attended = attentionOutput(mixed.permuted(0, 2, 1, 3).reshaped(x.shape)) + x
-        return contraction(expansion(perceptronNorm(attended)).gelu()) + attended
-    }
-
-    mutating func visit(_ visitor: inout some Visitor) {
-        visitor.module("norm1", &attentionNorm)
-        visitor.enter("attn")
-        visitor.module("qkv", &projections)
-        visitor.module("proj", &attentionOutput)
-        visitor.leave()
-        visitor.module("norm2", &perceptronNorm)
-        visitor.enter("mlp")
-        visitor.module("fc1", &expansion)
-        visitor.module("fc2", &contraction)
-        visitor.leave()
+        visitor.module("head_dist", &distillationClassifier)
     }
 }

@@ -122,19 +122,21 @@ private struct PlanReader {
         do {
             guard let weights else {
                 let architecture = try name.map { try Catalog.architecture(named: $0) } ?? PlanDefaults.backbone
-                guard architecture.image != nil else { throw BackboneError(architecture.name, "sees no pictures") }
-                return BackbonePlan(architecture)
+                guard let alone = architecture.forPictures else {
+                    throw BackboneError(architecture.name, "sees no pictures")
+                }
+                return BackbonePlan(alone)
             }
             guard FileManager.default.fileExists(atPath: weights.path) else { return BackbonePlan() }  // reported already
             let source = try BackboneSource(weights, named: name)
-            guard source.architecture.image != nil else {
+            guard let architecture = source.architecture.forPictures else {
                 throw BackboneError(weights.path, "a \(source.architecture.name) sees no pictures")
             }
             guard let preprocessing = source.preprocessing else {
                 throw BackboneError(
                     weights.path, "nothing says how pictures are fed to it; put a preprocessor_config.json beside the weights")
             }
-            return BackbonePlan(source.architecture, weights: .file(weights), preprocessing: preprocessing)
+            return BackbonePlan(architecture, weights: .file(weights), preprocessing: preprocessing)
         } catch {
             section.problem(key, "\(error)")
             return BackbonePlan()
