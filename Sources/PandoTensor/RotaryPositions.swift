@@ -22,10 +22,14 @@ public struct RotaryPositions: Sendable {
     /// - Precondition: `features` is even.
     public init(_ positions: some Collection<Int>, features: Int, base: Double = 10_000, pairing: Pairing = .halves) {
         require(features % 2 == 0, "rotary positions: \(features) features do not make pairs")
-        let angles = positions.flatMap { position in
-            (0..<features / 2).map { Double(position) * pow(base, -2 * Double($0) / Double(features)) }
-        }
-        let shape = [positions.count, features / 2]
+        let rotations = (0..<features / 2).map { pow(base, -2 * Double($0) / Double(features)) }
+        self.init(positions, rotations: rotations, pairing: pairing)
+    }
+
+    /// Rotations for tokens at `positions`, pair `i` by `rotations[i]` from one position to the next, in radians.
+    public init(_ positions: some Collection<Int>, rotations: [Double], pairing: Pairing = .halves) {
+        let angles = positions.flatMap { position in rotations.map { Double(position) * $0 } }
+        let shape = [positions.count, rotations.count]
         cosine = Tensor(angles.map { Float(cos($0)) }, shape: shape)
         sine = Tensor(angles.map { Float(sin($0)) }, shape: shape)
         self.pairing = pairing

@@ -22,6 +22,8 @@ import Testing
         }
     }()
 
+    static var network: BERT { encoder.network as! BERT }
+
     static let rows: [Golden.Row] = {
         do {
             return try JSONDecoder().decode(Golden.self, from: Data(contentsOf: goldenFile("sentences.json"))).texts
@@ -56,7 +58,7 @@ import Testing
     @Test func everyLayerEqualsTransformers() {
         for (index, row) in Self.rows.enumerated() {
             let ids = Tensor(row.ids.map(Int64.init), shape: [1, row.ids.count])
-            let states = Self.encoder.network.states(ids: ids, attentionMask: .ones(ids.shape))
+            let states = Self.network.states(ids: ids, attentionMask: .ones(ids.shape))
             #expect(states.count == Self.encoder.network.taps.count)
             for (layer, state) in states.enumerated() {
                 func token(_ position: Int) -> Tensor { state.slice(position..<position + 1, along: 1).reshaped(-1).slice(0..<16) }
@@ -78,7 +80,7 @@ import Testing
         for index in stride(from: 0, to: texts.count, by: 6) {
             let ids = Self.encoder.tokenizer.encode(texts[index]).ids.map(Int64.init)
             let tokens = Tensor(ids, shape: [1, ids.count])
-            let states = Self.encoder.network.states(ids: tokens, attentionMask: .ones(tokens.shape)).last!
+            let states = Self.network.states(ids: tokens, attentionMask: .ones(tokens.shape)).last!
             expectClose(
                 found.slice(index..<index + 1), states.mean(along: [1]).l2Normalized(), relative: 1e-4,
                 "\(ids.count) tokens")

@@ -1,62 +1,60 @@
 import PandoNN
 import PandoTensor
 
-/// The sizes of a BERT encoder, as `config.json` gives them.
-public struct BERTConfiguration: Sendable, Codable, Hashable {
-    public var vocabularySize: Int
-    public var hiddenSize: Int
-    public var layerCount: Int
-    public var headCount: Int
-    public var intermediateSize: Int
-    public var maximumPositions: Int
-    public var typeVocabularySize: Int
-    public var epsilon: Float
-
-    enum CodingKeys: String, CodingKey {
-        case vocabularySize = "vocab_size"
-        case hiddenSize = "hidden_size"
-        case layerCount = "num_hidden_layers"
-        case headCount = "num_attention_heads"
-        case intermediateSize = "intermediate_size"
-        case maximumPositions = "max_position_embeddings"
-        case typeVocabularySize = "type_vocab_size"
-        case epsilon = "layer_norm_eps"
-    }
-
-    /// all-MiniLM-L6-v2.
-    public static let miniLM = BERTConfiguration(
-        vocabularySize: 30522, hiddenSize: 384, layerCount: 6, headCount: 12, intermediateSize: 1536,
-        maximumPositions: 512, typeVocabularySize: 2, epsilon: 1e-12)
-}
-
-/// A BERT encoder of text, under Hugging Face's names; MiniLM is one.
+/// A BERT encoder of text, under Hugging Face's names; MiniLM is one. RoBERTa and XLM-R place tokens otherwise,
+/// DistilBERT has no types.
 ///
-/// - Shapes: token ids `[N, T]` → states `[N, T, C]`.
-/// - Source: Devlin et al. 2019 (arXiv:1810.04805), section 3; post-norm, exact GELU.
-public struct BERT: Module {
-    var words, positions, types: Embedding
+/// - Shapes: `[N, T]` → taps `layers.0`, the embeddings, to `layers.L` of `[N, T, C]`, pooled `[N, C]`. A text's padding
+///   stands behind it.
+/// - Source: Devlin et al. 2019 (arXiv:1810.04805), section 3; post-norm. Liu et al. 2019 (arXiv:1907.11692); Sanh et
+///   al. 2019 (arXiv:1910.01108), section 3.
+public struct BERT: TextBackbone, PoolingTextBackbone {
+    var words, positions: Embedding
+    var types: Embedding?
     var norm: LayerNorm
     var layers: [BERTLayer]
-    var pooler: Linear
-    public let configuration: BERTConfiguration
+    var pooler: Linear?
+    public private(set) var configuration: BERTConfiguration
 
     /// The network with weights of the right shapes, to be loaded.
+    /// - Precondition: `configuration` has no problems.
     public init(_ configuration: BERTConfiguration) {
+        require(configuration.problems.isEmpty, "BERT: \(configuration.problems.joined(separator: "; "))")
         let size = configuration.hiddenSize
         words = Embedding(rows: configuration.vocabularySize, features: size)
         positions = Embedding(rows: configuration.maximumPositions, features: size)
-        types = Embedding(rows: configuration.typeVocabularySize, features: size)
+        if configuration.typeVocabularySize > 0 {
+            types = Embedding(rows: configuration.typeVocabularySize, features: size)
+        }
         norm = LayerNorm(size, epsilon: configuration.epsilon)
         layers = (0..<configuration.layerCount).map { _ in BERTLayer(configuration) }
-        pooler = Linear(weight: .zeros([size, size]), bias: .zeros([size]))
+        if configuration.hasPooler { pooler = .blank(size, size) }
         self.configuration = configuration
     }
 
-    /// The places that can be read: `layers.0`, the embeddings, to `layers.L`.
+    public var pooledFeatures: Int { configuration.hiddenSize }
+    public var maximumLength: Int { configuration.maximumPositions - configuration.firstPosition }
+
     public var taps: [Tap] {
         (0...layers.count).map {
             Tap(name: "layers.\($0)", depth: $0, channels: configuration.hiddenSize, kind: .tokens)
         }
+    }
+
+    public func pooling(by pooling: TextPooling) -> BERT? {
+        var changed = self
+        changed.configuration.pooling = pooling
+        return changed.configuration.problems.isEmpty ? changed : nil
+    }
+
+    public func features(of texts: TokenTensors, reading names: Set<Tap.Name>) -> Features {
+        requireTaps(names)
+        let states = states(ids: texts.ids, attentionMask: texts.attentionMask, typeIDs: texts.typeIDs)
+        var read: [Tap.Name: Tensor] = [:]
+        for (index, state) in states.enumerated() where names.contains("layers.\(index)") { read["layers.\(index)"] = state }
+        let pooled = states[states.count - 1].pooled(by: configuration.pooling, texts.attentionMask)
+        if configuration.pooling == .pooler, let pooler { return Features(taps: read, pooled: pooler(pooled).tanh()) }
+        return Features(taps: read, pooled: pooled)
     }
 
     /// The states after the embeddings and after every layer.
@@ -76,20 +74,19 @@ public struct BERT: Module {
     /// - Shapes: `[N, T]` → `[N, T, C]`.
     /// - Precondition: as for `states`.
     public func embeddings(ids: Tensor, typeIDs: Tensor? = nil) -> Tensor {
-        let length = ids.shape[1]
-        require(
-            length <= configuration.maximumPositions,
-            "BERT: \(length) tokens, but only \(configuration.maximumPositions) positions")
-        let typeRows = types(typeIDs ?? .zeros(ids.shape, .int64))
-        let places = positions(Tensor((0..<Int64(length)).map { $0 }))
-        return words(ids) + (typeRows + places)
+        let (length, first) = (ids.shape[1], configuration.firstPosition)
+        require((1...maximumLength).contains(length), "BERT: \(length) tokens, expected 1...\(maximumLength)")
+        let places = positions.weight.slice(first..<first + length)
+        guard let types else { return words(ids) + places }
+        let typed = typeIDs.map { types($0) } ?? types.weight.slice(0..<1)
+        return words(ids) + (typed + places)
     }
 
     /// The normalised embeddings and the states after every layer.
     ///
     /// - Shapes: `[N, T, C]` → `L + 1` states `[N, T, C]`; without a mask all `[N, T]` are tokens.
     public func states(from embeddings: Tensor, attentionMask: Tensor? = nil) -> [Tensor] {
-        let mask = attentionMask.map { ((1 - $0.cast(to: .float32)) * -1e9).reshaped($0.shape[0], 1, 1, $0.shape[1]) }
+        let mask = attentionMask.map(TokenTensors.addedToScores)
         var states = [norm(embeddings)]
         for layer in layers { states.append(layer(states.last!, mask: mask)) }
         return states
@@ -116,26 +113,26 @@ struct BERTLayer: Module {
     var intermediate, output: Linear
     var outputNorm: LayerNorm
     let headCount: Int
+    let activation: Activation
 
     init(_ configuration: BERTConfiguration) {
         let (size, wide) = (configuration.hiddenSize, configuration.intermediateSize)
-        func linear(_ inFeatures: Int, _ outFeatures: Int) -> Linear {
-            Linear(weight: .zeros([outFeatures, inFeatures]), bias: .zeros([outFeatures]))
-        }
+        func linear(_ inFeatures: Int, _ outFeatures: Int) -> Linear { .blank(inFeatures, outFeatures) }
         (query, key, value, attentionOutput) = (linear(size, size), linear(size, size), linear(size, size), linear(size, size))
         attentionNorm = LayerNorm(size, epsilon: configuration.epsilon)
         (intermediate, output) = (linear(size, wide), linear(wide, size))
         outputNorm = LayerNorm(size, epsilon: configuration.epsilon)
         headCount = configuration.headCount
+        activation = configuration.activation.function
     }
 
     func callAsFunction(_ x: Tensor, mask: Tensor?) -> Tensor {
         func heads(_ projected: Tensor) -> Tensor {  // [N, T, C] → [N, heads, T, C / heads]
-            projected.reshaped(x.shape[0], x.shape[1], headCount, -1).permuted(0, 2, 1, 3)
+            projected.reshaped(x.shape[0], x.shape[1], headCount, x.shape[2] / headCount).permuted(0, 2, 1, 3)
         }
         let mixed = attention(query: heads(query(x)), key: heads(key(x)), value: heads(value(x)), mask: mask)
         let attended = attentionNorm(attentionOutput(mixed.permuted(0, 2, 1, 3).reshaped(x.shape)) + x)
-        return outputNorm(output(intermediate(attended).gelu()) + attended)
+        return outputNorm(output(intermediate(attended).applying(activation)) + attended)
     }
 
     mutating func visit(_ visitor: inout some Visitor) {

@@ -97,7 +97,7 @@ public struct TextTransformer: TextBackbone {
         require(
             (1...maximumLength).contains(length), "TextTransformer: \(length) tokens, expected 1...\(maximumLength)")
         var x = words(texts.ids) + positions.weight.slice(0..<length)
-        let mask = configuration.seesPadding ? nil : texts.addedToScores
+        let mask = configuration.seesPadding ? nil : TokenTensors.addedToScores(texts.attentionMask)
         var taps: [Tap.Name: Tensor] = [:]
         for (index, block) in blocks.enumerated() {
             x = block(x, mask: mask, isCausal: configuration.isCausal)
@@ -129,13 +129,5 @@ extension Tensor {
     /// Of each text `[N, T, C]` the token where `scores` `[N, T]` are highest, the first of equals.
     fileprivate func picked(_ scores: Tensor) -> Tensor {
         (self * scores.firstLargest().expanded(at: 2).cast(to: elementType)).sum(along: [1])
-    }
-}
-
-extension TokenTensors {
-    /// What is added to scores so that padding is not seen: `[N, 1, 1, T]`.
-    var addedToScores: Tensor {
-        ((1 - attentionMask.cast(to: .float32)) * -1e9)
-            .reshaped(attentionMask.shape[0], 1, 1, attentionMask.shape[1])
     }
 }

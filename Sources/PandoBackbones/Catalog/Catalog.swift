@@ -7,7 +7,7 @@ public enum Catalog {
     public static let families: [any BackboneConfiguration.Type] = [
         EfficientNetLiteConfiguration.self, MobileNetV2Configuration.self, ResNetConfiguration.self,
         VisionTransformerConfiguration.self, ImageTextPairConfiguration.self, TextTransformerConfiguration.self,
-        BERTConfiguration.self,
+        BERTConfiguration.self, T5Configuration.self, LlamaConfiguration.self,
     ]
 
     /// The networks with published names, family by family.

@@ -3,54 +3,71 @@ import PandoData
 import PandoNN
 import PandoTensor
 
-/// Sentences as vectors: a tokenizer, a BERT encoder, the mean over the tokens, and length 1.
+/// Sentences as vectors: a tokenizer, a network, the pooling that it was trained with, and as a rule length 1.
 ///
-/// - Source: Reimers and Gurevych 2019, Sentence-BERT (arXiv:1908.10084), section 3, mean pooling.
+/// - Source: Reimers and Gurevych 2019, Sentence-BERT (arXiv:1908.10084), section 3.
 public struct SentenceEncoder: Sendable {
     public let tokenizer: Tokenizer
-    public let network: BERT
-    /// From token ids and attention mask to the last layer's states.
+    /// Pools as the folder says.
+    public let network: any TextBackbone
+    /// Whether vectors have length 1.
+    public let normalizes: Bool
+    /// The longest text in tokens; what is longer is cut.
+    public let maximumLength: Int
+    /// From token ids and attention mask to the pooled vectors.
     private let programs: ProgramCache
 
     /// Tokens, padding included, that one thread encodes at once: about as much as stays in cache.
     static let sliceTokens = 1024
 
-    /// A name for exactly this encoder: its weights and its tokenizer's file.
+    /// A name for exactly this encoder: its weights, its tokenizer's file, and what becomes of its states.
     public let digest: String
 
     /// Length of a sentence's vector.
-    public var features: Int { network.configuration.hiddenSize }
+    public var features: Int { network.pooledFeatures }
 
-    /// Reads `config.json`, `tokenizer.json` and the weights.
+    /// Reads a folder of sentence-transformers, or one of Hugging Face's that holds `config.json`, weights and
+    /// `tokenizer.json`: then the mean over the tokens, of length 1.
     ///
     /// - Throws: `BackboneError`, `CheckpointError`, `WeightMismatch` or a tokenizer's error.
     public init(folder: URL) throws {
-        let source = try BackboneSource(folder)
-        guard source.architecture.configuration is BERTConfiguration else {
-            throw BackboneError(
-                folder.path, "config.json names the network '\(source.architecture.name)'; expected 'bert'")
+        let modules = try SentenceModules(folder: folder)
+        let opened = try BackboneSource(modules.network).open()
+        guard let found = opened.network as? any PoolingTextBackbone else {
+            throw BackboneError(folder.path, "a \(opened.architecture.name) does not encode texts token by token")
         }
-        let opened = try source.open()
-        guard let network = opened.network as? BERT, let tokenizerFile = opened.tokenizerFile else {
-            throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens")
+        guard let network = found.pooling(by: modules.pooling) else {
+            throw BackboneError(folder.path, "a \(opened.architecture.name) cannot pool by '\(modules.pooling.rawValue)'")
         }
+        let beside = folder.appendingPathComponent("tokenizer.json")
+        guard
+            let tokenizerFile = opened.tokenizerFile
+                ?? (FileManager.default.fileExists(atPath: beside.path) ? beside : nil)
+        else { throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens") }
         var tokenizer = try Tokenizer(tokenizerFile)
         tokenizer.padding = nil  // each slice is padded to its own longest text
         self.tokenizer = tokenizer
         self.network = network
-        programs = ProgramCache { [network] in [network.states(ids: $0[0], attentionMask: $0[1]).last!] }
-        digest = try FileDigest.of(Data((network.weightsDigest + FileDigest.ofFile(tokenizerFile)).utf8))
+        normalizes = modules.normalizes
+        maximumLength = min(network.maximumLength, modules.maximumLength ?? .max)
+        programs = ProgramCache { [network] in
+            [network.features(of: TokenTensors(ids: $0[0], attentionMask: $0[1])).pooled]
+        }
+        let parts = "\(network.weightsDigest)\(try FileDigest.ofFile(tokenizerFile))"
+        // As it was before there was anything to choose, for stores of features that were made then.
+        let isUsual = modules.pooling == .mean && normalizes
+        digest = FileDigest.of(Data((isUsual ? parts : "\(parts) \(modules.pooling.rawValue) \(normalizes)").utf8))
     }
 
     /// The vectors of `texts`, in their order, computed on `workers` threads.
     ///
     /// Texts of about the same length run together, so that little is spent on padding; padding changes no result. A text
-    /// longer than the network has positions is cut.
-    /// - Shapes: `N` texts → `[N, C]`, each row of length 1.
+    /// longer than `maximumLength` is cut.
+    /// - Shapes: `N` texts → `[N, C]`.
     public func embeddings(of texts: [String], workers: Int = 1) -> Tensor {
         if texts.isEmpty { return .zeros([0, features]) }
         let encodings = texts.map { tokenizer.encode($0) }
-        let lengths = encodings.map { Self.paddedLength($0.ids.count, atMost: network.configuration.maximumPositions) }
+        let lengths = encodings.map { Self.paddedLength($0.ids.count, atMost: maximumLength) }
         let order = encodings.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
         let slices = Self.slices(of: order.map { lengths[$0] }, workers: workers)
         let parts = Parallel.map(slices.count, workers: workers) { slice in
@@ -101,9 +118,7 @@ public struct SentenceEncoder: Sendable {
         }
         let tokens = Tensor(ids, shape: [rows.count, length])
         let present = Tensor(mask, shape: [rows.count, length])
-        let states = programs([tokens, present])[0]
-        let weights = present.expanded(at: 2)  // [N, T, 1]
-        let mean = (states * weights).sum(along: [1]) / weights.sum(along: [1]).clamped(1e-9, .infinity)
-        return mean.l2Normalized()
+        let pooled = programs([tokens, present])[0]
+        return normalizes ? pooled.l2Normalized() : pooled
     }
 }
