@@ -95,7 +95,9 @@ public final class FrozenBackbone: Sendable {
     ///
     /// A single picture is instead computed by all of them together.
     public func features(of pictures: Tensor, workers: Int) -> Features {
-        let results = programs([pictures], sliceSize: Self.sliceSize, workers: workers)
+        let results = pictures.shape[0] == 0
+            ? Self.function(backbone, readTaps, poolsTaps)([pictures])
+            : programs([pictures], sliceSize: Self.sliceSize, workers: workers)
         return Features(taps: Dictionary(uniqueKeysWithValues: zip(readTaps, results.dropFirst())), pooled: results[0])
     }
 }

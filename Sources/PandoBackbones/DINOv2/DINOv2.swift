@@ -4,7 +4,8 @@ import PandoNN
 ///
 /// - Source: Oquab et al. 2024 (arXiv:2304.07193), section 4; Darcet et al. 2024 (arXiv:2309.16588), section 2.2.
 extension VisionTransformerConfiguration {
-    /// timm's names and the authors'. Their position embeddings are for pictures of 518 pixels.
+    /// timm's names and the authors'. Their position embeddings are for pictures of 518 pixels. The authors' own code
+    /// shifts them by a tenth of a patch where it resamples them; ours does not, nor does Hugging Face's.
     static let dinov2: [(name: String, configuration: Self)] = {
         let giant = Self(hiddenSize: 1536, layerCount: 40, headCount: 24, intermediateSize: 4096).with {
             ($0.isGated, $0.activation) = (true, .silu)
@@ -18,7 +19,7 @@ extension VisionTransformerConfiguration {
             found += [
                 ("vit_\(name)_patch14_dinov2", plain),
                 ("vit_\(name)_patch14_reg4_dinov2", registers.with { $0.placesClassToken = false }),
-                ("dinov2_vit\(letter)14", plain), ("dinov2_vit\(letter)14_reg4", registers),
+                ("dinov2_vit\(letter)14", plain.with { $0.resampling = .plain }), ("dinov2_vit\(letter)14_reg4", registers),
             ]
         }
         return found

@@ -150,6 +150,7 @@ extension VisionTransformerConfiguration {
             let rules = zip(parts, ours).map { theirs, ours in
                 Dialect.Rule(theirs.map { "\(layer).\($0)" }, "blocks.*.\(ours)")
             }
+            // The pooler saw classes that the file no longer names.
             return Dialect(
                 name, prefixes: ["vit.", "deit."], rules: embeddings + rules,
                 ignoring: ["pooler", "embeddings.mask_token", "decoder"])
