@@ -60,7 +60,8 @@ enum FrozenNetwork: String, CaseIterable {
     }
 
     private func compiledEncoder(_ precision: ElementType, _ examples: Tensor?, _ workers: Int) throws -> Compiled {
-        let network = try SentenceEncoder(folder: WeightsLocation.find(rawValue)).network
+        let opened = try BackboneSource(WeightsLocation.find(rawValue)).open()
+        guard let network = opened.network as? BERT else { throw BackboneError(opened.weights.path, "holds no BERT") }
         let function: @Sendable ([Tensor]) -> [Tensor] = { inputs in
             let states = network.states(from: network.embeddings(ids: inputs[0]))
             return [states[states.count - 1].mean(along: [1])]
