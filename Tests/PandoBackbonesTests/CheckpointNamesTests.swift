@@ -137,6 +137,31 @@ import Testing
         #expect(half.ignored.contains("transformer.resblocks.0.ln_2.weight"))
     }
 
+    @Test(arguments: [ElementType.bfloat16, .float16])
+    func halvesOfPrecisionAreTakenForTheNumbersThatTheyAre(type: ElementType) throws {
+        let own = weights(vit())
+        let table = try #require(vit().dialects.first { $0.name == "transformers" })
+        let theirs = table.untranslated(own).mapValues { $0.cast(to: type) }
+        let loaded = try vit().loaded(theirs, from: "memory")
+        for (name, tensor, _) in loaded.network.namedTensors {
+            #expect(tensor.elementType == .float32)
+            #expect(tensor.scalars() == own[name]!.cast(to: type).cast(to: .float32).scalars(), "\(name)")
+        }
+    }
+
+    @Test func whatATiedDecoderStoresTwiceIsReadOnce() throws {
+        var sizes = LlamaConfiguration(
+            vocabularySize: 9, hiddenSize: 8, layerCount: 1, headCount: 2, keyHeadCount: 1, headSize: 4,
+            intermediateSize: 12, maximumLength: 16)
+        sizes.tiesEmbeddings = true
+        let architecture = Architecture(name: "llama", sizes)
+        var theirs = Dictionary(uniqueKeysWithValues: weights(architecture).map { ("model.\($0)", $1) })
+        theirs["lm_head.weight"] = theirs["model.embed_tokens.weight"]
+        theirs["model.layers.0.self_attn.rotary_emb.inv_freq"] = .zeros([2])
+        let loaded = try architecture.loaded(theirs, from: "memory")
+        #expect(Set(loaded.ignored) == ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"])
+    }
+
     @Test func bertsOldestFilesSayGammaAndBeta() throws {
         let bert = BERTConfiguration(
             vocabularySize: 9, hiddenSize: 8, layerCount: 2, headCount: 2, intermediateSize: 12, maximumPositions: 6)

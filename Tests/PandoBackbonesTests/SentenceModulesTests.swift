@@ -1,5 +1,6 @@
 import Foundation
 import PandoBackbones
+import PandoNN
 import PandoTensor
 import PandoTestSupport
 import Testing
@@ -70,5 +71,32 @@ import Testing
             modules: #"[{"path": "../other", "type": "sentence_transformers.models.Transformer"}]"#, pooling: "{}")
         let path = #expect(throws: BackboneError.self) { try SentenceEncoder(folder: outside.url) }
         #expect(path?.description.contains("leaves the folder") == true)
+    }
+
+    private static let sizes = #""vocab_size": 30522, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 20"#
+
+    @Test(arguments: [
+        #"{"model_type": "roberta", "max_position_embeddings": 40, "type_vocab_size": 1, "pad_token_id": 1, \#(sizes)}"#,
+        #"{"model_type": "distilbert", "vocab_size": 30522, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 20}"#,
+        #"{"model_type": "t5", "vocab_size": 30522, "d_model": 16, "d_kv": 4, "d_ff": 20, "num_layers": 2, "num_heads": 2}"#,
+    ])
+    func otherNetworksEncodeSentencesToo(configuration: String) throws {
+        let folder = try TemporaryDirectory()
+        _ = try folder.file("config.json", holding: Array(configuration.utf8))
+        let tokenizer = try WeightsLocation.find("all-MiniLM-L6-v2").appendingPathComponent("tokenizer.json")
+        try FileManager.default.createSymbolicLink(at: folder.file("tokenizer.json"), withDestinationURL: tokenizer)
+        let network = try BackboneSource(folder.url).architecture.makeNetwork(seed: 4)
+        let weights = Dictionary(uniqueKeysWithValues: network.namedTensors.map { ($0.name, $0.tensor) })
+        try SafetensorsFile.write(weights, to: folder.file("model.safetensors"))
+        let encoder = try SentenceEncoder(folder: folder.url)
+        let texts = [Self.text, "one", "two words", Array(repeating: "many", count: 60).joined(separator: " ")]
+        let found = encoder.embeddings(of: texts, workers: 2)
+        #expect(found.shape == [4, 16])
+        for (index, text) in texts.enumerated() {
+            let ids = encoder.tokenizer.encode(text).ids.prefix(encoder.maximumLength).map(Int64.init)
+            let tokens = Tensor(ids, shape: [1, ids.count])
+            let features = encoder.network.features(of: TokenTensors(ids: tokens, attentionMask: .ones(tokens.shape)))
+            expectClose(found.slice(index..<index + 1), features.pooled.l2Normalized(), relative: 1e-4, text)
+        }
     }
 }

@@ -7,12 +7,10 @@ extension VisionTransformerConfiguration {
     /// timm's names.
     static let clip: [(name: String, configuration: Self)] = {
         var found: [(name: String, configuration: Self)] = []
-        let gigantic = Self(
-            patchSize: 14, hiddenSize: 1664, layerCount: 48, headCount: 16, intermediateSize: 8192)
         let sizes: [(String, Self, patch: Int, sides: [Int], quick: [Int])] = [
             ("base", base, 32, [224, 256, 384, 448], [224]), ("base", base, 16, [224, 384], [224]),
             ("large", large, 14, [224, 336], [224, 336]), ("huge", huge, 14, [224, 336, 378], [224, 378]),
-            ("gigantic", gigantic, 14, [224, 378], [224]),
+            ("giant", giant, 14, [224], []), ("gigantic", gigantic, 14, [224, 378], [224]),
         ]
         for (name, size, patch, sides, quick) in sizes {
             let clip = size.with {

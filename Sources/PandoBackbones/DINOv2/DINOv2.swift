@@ -14,6 +14,7 @@ extension VisionTransformerConfiguration {
         for (letter, name, size) in [("s", "small", small), ("b", "base", base), ("l", "large", large), ("g", "giant", giant)] {
             let plain = size.with {
                 ($0.patchSize, $0.pictureSize, $0.hasLayerScale, $0.pretraining) = (14, 518, true, .dinov2)
+                $0.classCount = 0
             }
             let registers = plain.with { $0.registerCount = 4 }
             found += [

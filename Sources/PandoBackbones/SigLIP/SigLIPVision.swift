@@ -9,17 +9,19 @@ extension VisionTransformerConfiguration {
     static let siglip: [(name: String, configuration: Self)] = {
         var found: [(name: String, configuration: Self)] = []
         let so400m = Self(hiddenSize: 1152, layerCount: 27, headCount: 16, intermediateSize: 4304)
-        let giant = Self(hiddenSize: 1536, layerCount: 40, headCount: 16).with { $0.activation = .geluTanh }
-        let sizes: [(String, Self, patch: Int, sides: [Int])] = [
-            ("base", base, 16, [224, 256, 384, 512]), ("base", base, 32, [256]), ("large", large, 16, [256, 384, 512]),
-            ("so400m", so400m, 14, [224, 378, 384]), ("so400m", so400m, 16, [256, 384, 512]),
-            ("giantopt", giant, 16, [256, 384]),
+        let giant = Self(hiddenSize: 1536, layerCount: 40, headCount: 16)
+        // SigLIP 2 came with sizes of its own, which timm gives the activation that both were trained with.
+        let sizes: [(String, Self, patch: Int, sides: [Int], sidesOf2: [Int])] = [
+            ("base", base, 16, [224, 256, 384, 512], []), ("base", base, 32, [], [256]),
+            ("large", large, 16, [256, 384], [512]), ("so400m", so400m, 14, [224, 378, 384], []),
+            ("so400m", so400m, 16, [], [256, 384, 512]), ("giantopt", giant, 16, [], [256, 384]),
         ]
-        for (name, size, patch, sides) in sizes {
-            for side in sides {
+        for (name, size, patch, sides, sidesOf2) in sizes {
+            for side in sides + sidesOf2 {
                 let siglip = size.with {
                     ($0.patchSize, $0.pictureSize, $0.hasClassToken, $0.pretraining) = (patch, side, false, .siglip)
                     ($0.placesClassToken, $0.classCount) = (false, 0)
+                    if sidesOf2.contains(side) { $0.activation = .geluTanh }
                 }
                 found += [
                     ("vit_\(name)_patch\(patch)_siglip_\(side)", siglip.with { $0.pooling = .attention }),

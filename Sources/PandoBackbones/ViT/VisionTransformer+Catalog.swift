@@ -82,6 +82,7 @@ extension VisionTransformerConfiguration {
             ("tiny", .tiny, [(16, [224, 384])]), ("small", .small, [(8, [224]), (16, [224, 384]), (32, [224, 384])]),
             ("base", .base, [(8, [224]), (16, [224, 384]), (32, [224, 384])]),
             ("large", .large, [(14, [224]), (16, [224, 384]), (32, [224, 384])]), ("huge", .huge, [(14, [224])]),
+            ("giant", .giant, [(14, [224])]), ("gigantic", .gigantic, [(14, [224])]),
         ]
         for (name, size, patches) in sizes {
             for (patch, sides) in patches {

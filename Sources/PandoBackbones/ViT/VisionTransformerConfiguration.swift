@@ -119,12 +119,17 @@ public struct VisionTransformerConfiguration: Sendable, Hashable, Codable {
     static let intermediateSizes = 1...131_072
     static let pictureSizes = 1...4096
 
-    /// The sizes that timm calls tiny, small, base, large and huge.
+    /// The sizes that timm calls tiny, small, base, large, huge, giant and gigantic.
     public static let tiny = VisionTransformerConfiguration(hiddenSize: 192, headCount: 3)
     public static let small = VisionTransformerConfiguration(hiddenSize: 384, headCount: 6)
     public static let base = VisionTransformerConfiguration(hiddenSize: 768, headCount: 12)
     public static let large = VisionTransformerConfiguration(hiddenSize: 1024, layerCount: 24, headCount: 16)
     public static let huge = VisionTransformerConfiguration(patchSize: 14, hiddenSize: 1280, layerCount: 32, headCount: 16)
+
+    public static let giant = VisionTransformerConfiguration(
+        patchSize: 14, hiddenSize: 1408, layerCount: 40, headCount: 16, intermediateSize: 6144)
+    public static let gigantic = VisionTransformerConfiguration(
+        patchSize: 14, hiddenSize: 1664, layerCount: 48, headCount: 16, intermediateSize: 8192)
 
     /// The same with some parts changed.
     func with(_ change: (inout Self) -> Void) -> Self {
