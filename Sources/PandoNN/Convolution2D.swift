@@ -9,6 +9,8 @@ public struct Convolution2D: Module {
     public enum Frame: Hashable, Sendable {
         /// The same number of pixels on all sides.
         case fixed(Int)
+        /// As many pixels above and on the left, and below and on the right.
+        case uneven(before: Int, after: Int)
         /// TensorFlow's "same": as many as make the output `ceil(size / stride)`, the odd one last.
         case same
     }
@@ -47,6 +49,7 @@ public struct Convolution2D: Module {
         let padding: Padding
         switch frame {
         case .fixed(let pixels): padding = Padding(pixels)
+        case .uneven(let before, let after): padding = Padding(before: [before], after: [after])
         case .same: padding = .same(height: x.shape[1], width: x.shape[2], kernel: weight.shape[2], stride: stride)
         }
         let output = x.convolved(

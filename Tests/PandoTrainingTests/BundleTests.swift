@@ -14,7 +14,7 @@ import Testing
         computedImages: 3, featureSeconds: 1, headSeconds: 2, peakTensorBytes: 4, peakResidentBytes: 5)
 
     /// Length of the vectors that heads of the default plan take.
-    private static let vectorLength = MobileNetV2(MobileNetV2Configuration()).vectorLength(reading: BackbonePlan().readTaps)
+    private static let vectorLength = MobileNetV2Configuration().makeNetwork().vectorLength(reading: BackbonePlan().readTaps)
 
     /// A trained task with weights of its own.
     private func trained(_ name: String, _ kind: TaskKind = .classification, phase: Float = 1) -> TrainedTask {
@@ -35,7 +35,7 @@ import Testing
             ClassificationMetrics(outputs: ScoreTable([2, 1, 0, 3], columnCount: 2), targets: [0, 0]))
         try Bundle.write(
             to: url, plan: Plan(name: "small", data: DataPlan(kind: .scenes), tasks: tasks.map(\.data.plan)),
-            backbone: MobileNetV2(MobileNetV2Configuration()), preprocessing: .clipart(), textFolder: textFolder, tasks: tasks,
+            backbone: MobileNetV2Configuration().makeNetwork(), preprocessing: .clipart(), textFolder: textFolder, tasks: tasks,
             metrics: Dictionary(uniqueKeysWithValues: tasks.map { ($0.data.name, [.test: metrics]) }), cost: Self.cost)
     }
 

@@ -11,7 +11,7 @@ One file a backbone and image size, `NAME_HEIGHTxWIDTH.safetensors`. The input i
     TAP/size          [2]         H and W of the map
 
 where TAP is the checkpoint's name of the block: `features.0` … `features.18` for MobileNetV2; `stem`,
-`_blocks.0` … `_blocks.15`, `head` for EfficientNet-Lite0. The second size is odd on purpose: EfficientNet pads like
+`_blocks.0` …, `head` for EfficientNet-Lite. The second size is odd on purpose: EfficientNet pads like
 TensorFlow ('same', computed from the size of the map at hand, the odd pixel at the end), MobileNetV2 like PyTorch.
 """
 
@@ -36,7 +36,7 @@ def waves(height: int, width: int) -> Tensor:
 
 def write():
     paths = []
-    for name, make in (("mobilenet_v2", torchvision_mobilenet), ("efficientnet_lite0", efficientnet_lite0)):
+    for name, make in BACKBONES.items():
         network, taps, pooled, logits = make()
         metadata = {"input": INPUT, **versions("torch", "torchvision", "efficientnet_lite_pytorch")}
         for height, width in SIZES:
@@ -80,12 +80,12 @@ def torchvision_mobilenet():
     return network.features, taps, lambda last: last.mean((2, 3)), network.classifier
 
 
-def efficientnet_lite0():
+def efficientnet_lite(size: int):
     from efficientnet_lite_pytorch import EfficientNet
 
     # image_size None: padding computed from each map, as TensorFlow does, not fixed for 224 x 224.
-    network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
-    network.load_state_dict(torch.load(WEIGHTS / "efficientnet_lite0.pth", weights_only=True))
+    network = EfficientNet.from_name(f"efficientnet-lite{size}", image_size=None)
+    network.load_state_dict(torch.load(WEIGHTS / f"efficientnet_lite{size}.pth", weights_only=True))
     network.eval().double()
     # A tap is what leaves a block: after the activation for stem and head, which are not modules of their own.
     stem, head = nn.Identity(), nn.Identity()
@@ -101,3 +101,11 @@ def efficientnet_lite0():
         check = torch.randn(1, 3, 224, 224).double()
         assert torch.equal(features(check), network.extract_features(check)), "the taps changed the network"
     return features, taps, lambda last: last.mean((2, 3)), network._fc
+
+
+BACKBONES = {
+    "mobilenet_v2": torchvision_mobilenet,
+    "efficientnet_lite0": lambda: efficientnet_lite(0),
+    "efficientnet_lite1": lambda: efficientnet_lite(1),
+    "efficientnet_lite2": lambda: efficientnet_lite(2),
+}

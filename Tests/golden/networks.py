@@ -39,7 +39,7 @@ NETWORKS = {
 def fill(network: nn.Module) -> None:
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
-            if name.endswith("num_batches_tracked"):
+            if not tensor.is_floating_point():
                 continue
             index = torch.arange(tensor.numel(), dtype=torch.float64)
             values = torch.sin(0.37 * (index * index) + 0.1 * sum(name.encode()))

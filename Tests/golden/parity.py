@@ -12,8 +12,8 @@ The file holds, computed in float64,
 
     pooled, logits   [2, …]    logits where the network has any
     resized/SIDE     [2, C]    pooled vectors of pictures of another size, where one was made for one size
-    TAP/mean         [C]       of the second example, mean over places or tokens that are no padding; of the first 128
-                               channels; TAP is our name
+    TAP/mean         [C]       of the second example, mean over places or tokens that are no padding; of the first 32
+                               or 128 channels; TAP is our name
 
 and, as metadata,
 
@@ -61,6 +61,8 @@ class Case:
     """Runs the network on pictures [N, 3, H, W], or on ids and an attention mask."""
     resized: tuple[int, Callable[..., object]] | None = None
     """The side of larger or smaller pictures, and what runs the network on them."""
+    channels: int = 128
+    """How many channels of each tap are kept."""
 
 
 def texts(length: int, vocabulary: int) -> tuple[Tensor, Tensor]:
@@ -115,7 +117,7 @@ def run(case: Case) -> tuple[dict[str, Tensor], dict[str, str]]:
                 example = example.permute(1, 2, 0)
             if tokens is not None:
                 example = example[:tokens]
-            found[f"{name}/mean"] = example.mean(tuple(range(example.dim() - 1)))[:128]
+            found[f"{name}/mean"] = example.mean(tuple(range(example.dim() - 1)))[: case.channels]
     for hook in hooks:
         hook.remove()
     if case.resized:

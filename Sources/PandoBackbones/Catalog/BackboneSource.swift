@@ -105,7 +105,10 @@ public struct BackboneSource: Sendable {
     private static func timms(_ reader: inout ConfigurationReader) throws(BackboneError) -> Architecture {
         let name = reader.text("architecture")
         try reader.finish()
-        var architecture = try Catalog.architecture(named: name)
+        // Where another library has other sizes under the same name, timm's stand under `timm/`.
+        let own = Catalog.published.first { $0.name == "timm/\(name.prefix { $0 != "." })" }
+        var architecture: Architecture
+        if let own { architecture = own } else { architecture = try Catalog.architecture(named: name) }
         guard var arguments = reader.section("model_args") else {
             try reader.finish()
             return architecture

@@ -5,7 +5,8 @@ import PandoTensor
 public enum Catalog {
     /// The families, each in a folder of its own.
     public static let families: [any BackboneConfiguration.Type] = [
-        EfficientNetLiteConfiguration.self, MobileNetV2Configuration.self, ResNetConfiguration.self,
+        EfficientNetConfiguration.self, MobileNetV2Configuration.self, MobileNetV3Configuration.self,
+        ResNetConfiguration.self, ConvNeXtConfiguration.self, RegNetConfiguration.self, SwinConfiguration.self,
         VisionTransformerConfiguration.self, ImageTextPairConfiguration.self, TextTransformerConfiguration.self,
         BERTConfiguration.self, T5Configuration.self, LlamaConfiguration.self,
     ]
@@ -21,7 +22,7 @@ public enum Catalog {
     }
 
     /// The networks whose weights the set-up fetches.
-    public static let fetched = ["mobilenet_v2", "efficientnet_lite0"]
+    public static let fetched = ["mobilenet_v2", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
 
     /// The network that was published as `name`. A tag after a dot, as timm writes (`resnet50.a1_in1k`), says which
     /// weights are meant and is left out.

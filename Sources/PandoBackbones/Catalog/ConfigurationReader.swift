@@ -91,7 +91,12 @@ public struct ConfigurationReader {
     }
 
     public mutating func number(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil) -> Float {
-        guard let value = value(key) else { return Float(missing(key, fallback) ?? range.lowerBound) }
+        Float(real(key, in: range, default: fallback))
+    }
+
+    /// A number in the precision in which the file states it, for what is rounded later.
+    public mutating func real(_ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil) -> Double {
+        guard let value = value(key) else { return missing(key, fallback) ?? range.lowerBound }
         let number: Double? =
             switch value {
             case .integer(let number): Double(number)
@@ -100,9 +105,9 @@ public struct ConfigurationReader {
             }
         guard let number, range.contains(number) else {
             expected("a number of \(range.lowerBound)...\(range.upperBound)", key, value)
-            return Float(range.lowerBound)
+            return range.lowerBound
         }
-        return Float(number)
+        return number
     }
 
     public mutating func flag(_ key: String, default fallback: Bool? = nil) -> Bool {

@@ -71,9 +71,22 @@ extension Dialect {
                 var piece = names.count == 1 ? tensor : tensor.slice(start..<start + share * part)
                 start += share * part
                 if let count = rule?.axisCount, count < piece.rank { piece = piece.reshaped(Array(piece.shape.suffix(count))) }
-                result[name] = rule?.isTransposed == true && piece.rank == 2 ? piece.transposed : piece
+                if rule?.isTransposed == true && piece.rank == 2 { piece = piece.transposed }
+                result[name] = rule?.form.applied(to: piece) ?? piece
             }
         }
         return result
+    }
+}
+
+extension Dialect.Rule.Form {
+    /// Our tensor as theirs is shaped.
+    func applied(to tensor: Tensor) -> Tensor {
+        switch self {
+        case .kernels where tensor.rank == 2: tensor.reshaped(tensor.shape + [1, 1])
+        case .vectors(let before, let after) where tensor.rank == 1:
+            tensor.reshaped([Int](repeating: 1, count: before) + tensor.shape + [Int](repeating: 1, count: after))
+        case .same, .kernels, .vectors: tensor
+        }
     }
 }

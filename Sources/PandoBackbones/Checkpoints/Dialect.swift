@@ -17,6 +17,15 @@ public struct Dialect: Sendable {
 
     /// Their modules, which together are one of ours.
     public struct Rule: Sendable {
+        /// How their tensors are shaped where ours are not. Axes of one element are no matter when weights are read.
+        public enum Form: Hashable, Sendable {
+            case same
+            /// Matrices `[O, I]` are convolutions of one place, `[O, I, 1, 1]`.
+            case kernels
+            /// Vectors have axes of one element before and after their own.
+            case vectors(before: Int, after: Int)
+        }
+
         /// Concatenated along the first axis they are ours; one, unless a projection is fused.
         public let theirs: [Template]
         public let ours: Template
@@ -26,22 +35,27 @@ public struct Dialect: Sendable {
         public let shares: [Int]
         /// How many axes they have, where ours has more of size 1 before them.
         public let axisCount: Int?
+        public let form: Form
 
         /// Theirs is ours under another name.
-        public init(_ theirs: String, _ ours: String, transposed: Bool = false, axisCount: Int? = nil) {
-            self.init([theirs], ours, transposed: transposed, axisCount: axisCount)
+        public init(
+            _ theirs: String, _ ours: String, transposed: Bool = false, axisCount: Int? = nil, form: Form = .same
+        ) {
+            self.init([theirs], ours, transposed: transposed, axisCount: axisCount, form: form)
         }
 
         /// Ours is theirs, concatenated along the first axis.
         /// - Parameter shares: for each of theirs, its part of the first axis; all alike if not given.
         public init(
-            _ theirs: [String], _ ours: String, transposed: Bool = false, shares: [Int] = [], axisCount: Int? = nil
+            _ theirs: [String], _ ours: String, transposed: Bool = false, shares: [Int] = [], axisCount: Int? = nil,
+            form: Form = .same
         ) {
             self.theirs = theirs.map(Template.init)
             self.ours = Template(ours)
             isTransposed = transposed
             self.shares = shares
             self.axisCount = axisCount
+            self.form = form
         }
     }
 
