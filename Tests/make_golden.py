@@ -6,7 +6,7 @@ has made `.prefix` (the weights):
 
     .bench/bin/pip install --no-deps efficientnet_lite_pytorch timm
     .bench/bin/python Tests/make_golden.py                 # all of them
-    .bench/bin/python Tests/make_golden.py operations      # or some: operations elementwise shapes linalg backbones sentences checkpoints wordpiece tokenization networks parity pairs language preprocessing exports
+    .bench/bin/python Tests/make_golden.py operations      # or some: operations elementwise shapes linalg backbones sentences checkpoints wordpiece tokenization networks parity parity_sizes pairs language preprocessing exports
 
 The files are committed; run this again only to add a case. Versions of everything that computed the values are in
 each file's metadata. Sums and products were computed in float64 from inputs that are exact in float32 and then
@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 PARTS = (
     "operations", "elementwise", "shapes", "linalg", "sequence", "spatial", "training", "attention", "networks",
-    "parity", "pairs", "language", "backbones", "sentences", "checkpoints", "wordpiece", "tokenization", "preprocessing", "exports",
+    "parity", "parity_sizes", "pairs", "language", "backbones", "sentences", "checkpoints", "wordpiece", "tokenization", "preprocessing", "exports",
 )
 
 

@@ -31,7 +31,7 @@ public struct Convolution2D: Module {
         self.groups = groups
     }
 
-    /// A convolution whose weights are about to be loaded: zeros of the right shape.
+    /// A convolution whose weights are about to be loaded or drawn: zeros of the right shape.
     public init(
         _ inChannels: Int, _ outChannels: Int, kernel: Int, stride: Int = 1, frame: Frame? = nil, groups: Int = 1,
         bias: Bool = false

@@ -9,6 +9,8 @@ import Testing
     /// Of each family the small ones: the others differ in counts alone.
     static let names = [
         "mobilenet_v2", "efficientnet_lite0", "resnet18", "resnet50", "vit_tiny_patch16_224", "vit_small_patch16_224",
+        "mobilenetv3_small_100", "convnext_atto", "convnextv2_atto", "regnety_002",
+        "swin_tiny_patch4_window7_224",
     ]
 
     private static func network(_ name: String) throws -> any ImageBackbone {

@@ -65,8 +65,10 @@ extension Architecture {
                 translated.tensors[name] = tensor.reshaped(own.shape)
             }
             if !translated.problems.isEmpty { throw WeightMismatch(source: source, problems: translated.problems) }
+            let names = weights.keys
             try network.load(translated.tensors, from: source, sourceName: { name in
-                (translated.sources[name] ?? dialect.theirs(name).names).joined(separator: " + ")
+                translated.sources[name]?.joined(separator: " + ")
+                    ?? dialect.theirs(name, among: names, heads: Configuration.classifierNames)
             })
             return Loaded(
                 architecture: Architecture(name: name, fitted), network: network, dialect: dialect.name,

@@ -40,8 +40,12 @@ extension Dialect {
             result.sources[name] = ordered.map(\.name)
             let place = ordered[0].place
             guard ordered.count == place.partCount else {
-                let missing = theirs(name).names.filter { name in !ordered.contains { unprefixed($0.name) == name } }
-                result.problems.append("\(missing.joined(separator: ", ")) is missing; expected beside \(ordered[0].name)")
+                let (known, shape) = (ordered[0].name, ordered[0].tensor.shape)
+                let prefix = known.dropLast(unprefixed(known).utf8.count)
+                let (names, rule) = theirs(name)
+                let missing = names.map { prefix + $0 }.filter { name in !ordered.contains { $0.name == name } }
+                let expected = rule?.shares.isEmpty == false ? "expected beside \(known)" : "expected shape \(shape) as \(known) has"
+                result.problems.append("\(missing.joined(separator: ", ")) is missing, \(expected)")
                 continue
             }
             let tensors = ordered.map { place.isTransposed && $0.tensor.rank == 2 ? $0.tensor.transposed.contiguous() : $0.tensor }
@@ -57,6 +61,13 @@ extension Dialect {
             }
         }
         return result
+    }
+
+    /// What our tensor is called in a checkpoint that has `names`: with the prefix that most of them have, but for heads.
+    func theirs(_ name: String, among names: some Collection<String>, heads: [String]) -> String {
+        let isHead = heads.contains { name == $0 || name.hasPrefix($0 + ".") }
+        let prefix = isHead ? nil : prefixes.first { prefix in names.count { $0.hasPrefix(prefix) } * 2 > names.count }
+        return theirs(name).names.map { (prefix ?? "") + $0 }.joined(separator: " + ")
     }
 
     /// Our tensors under their names: what is fused here is cut into its parts.

@@ -48,7 +48,8 @@ public struct RegNetConfiguration: Sendable, Hashable, Codable {
         let fitting = widths.map { width -> Int in
             let group = min(groupWidth, width)
             return guarded
-                ? roundedChannels(Double(width), divisor: group) : max(group, (width + group / 2) / group * group)
+                ? roundedChannels(Double(width), divisor: group)
+                : Int((Double(width) / Double(group)).rounded(.toNearestOrEven)) * group
         }
         self.init(widths: fitting, depths: depths, groupWidth: groupWidth, isGated: isGated)
     }
