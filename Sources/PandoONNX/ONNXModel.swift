@@ -61,10 +61,13 @@ public struct ONNXModel: Sendable {
     /// How often each operator occurs.
     public var operatorCounts: [String: Int] { graph.nodes.reduce(into: [:]) { $0[$1.label, default: 0] += 1 } }
 
-    /// Numbers in the model's floating-point constants.
-    public var parameterCount: Int {
-        graph.constants.values.reduce(0) { $0 + ($1.kind == .float ? $1.stored.elementCount : 0) }
+    /// The floating-point constants that the file names, by name.
+    public var weights: [(name: String, tensor: Tensor)] {
+        graph.constants.filter { $0.value.kind == .float }.sorted { $0.key < $1.key }.map { ($0.key, $0.value.tensor) }
     }
+
+    /// Numbers in the model's floating-point constants.
+    public var parameterCount: Int { weights.reduce(0) { $0 + $1.tensor.elementCount } }
 
     /// ONNX's own operators that are supported, in alphabetical order.
     public static var supportedOperators: [String] { OperatorTable.names }
@@ -88,11 +91,11 @@ public struct ONNXModel: Sendable {
         return nil
     }
 
-    /// Whether a value is made of constants alone.
-    private func isFixed(_ name: String, _ producers: [String: ONNXNode]) -> Bool {
+    /// Whether a value is made of constants alone, by few steps.
+    private func isFixed(_ name: String, _ producers: [String: ONNXNode], depth: Int = 8) -> Bool {
         if graph.constants[name] != nil { return true }
-        guard let node = producers[name], ["Transpose", "Identity", "Constant", "Cast"].contains(node.label) else { return false }
-        return node.inputs.allSatisfy { isFixed($0, producers) }
+        guard depth > 0, let node = producers[name], ["Transpose", "Identity", "Constant", "Cast"].contains(node.label) else { return false }
+        return node.inputs.allSatisfy { isFixed($0, producers, depth: depth - 1) }
     }
 
     /// What the model computes, up to the values `names`: outputs or values between (by default the outputs).

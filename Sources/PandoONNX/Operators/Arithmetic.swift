@@ -47,7 +47,7 @@ enum Arithmetic {
         case .subtract: left &- right
         case .multiply: left &* right
         case .divide: right == 0 ? 0 : left.dividedReportingOverflow(by: right).partialValue
-        case .power: right < 0 ? (abs(left) == 1 ? (right % 2 == 0 ? 1 : left) : 0) : Self.power(left, right)
+        case .power: right < 0 ? (left == 1 || left == -1 ? (right % 2 == 0 ? 1 : left) : 0) : Self.power(left, right)
         case .maximum: max(left, right)
         case .minimum: min(left, right)
         case .remainder:

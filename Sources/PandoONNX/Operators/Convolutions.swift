@@ -150,6 +150,7 @@ extension OperatorTable {
             throw call.fault("the places of the maxima are not computed", .unsupported)
         }
         let size = Array(value.shape[2...])
+        try call.expect(!value.shape.contains(0), "shape \(value.shape) has no elements")
         let window = try ONNXWindow(call, kernel: kernel, size: size)
         try window.expectFits(call, size)
         let roundsUp = try call.node.flag("ceil_mode")
@@ -176,6 +177,7 @@ extension OperatorTable {
         }
         guard !roundsUp else { throw call.fault("ceil_mode with dilation or wide padding", .unsupported) }
         // As a convolution with equal weights, divided by the pixels that it saw.
+        try call.expectRoom([value.shape[1]] + kernel)
         func sums(_ map: Tensor) -> Tensor {
             let channels = map.shape[map.rank - 1]
             return map.convolved(

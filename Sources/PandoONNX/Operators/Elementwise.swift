@@ -82,7 +82,7 @@ extension OperatorTable {
             }
             return call.node.outputs.count > 1 ? [value, ONNXValue(Tensor.ones(value.shape) .> 0, .bool)] : [value]
         },
-        "Abs": { call in try integerOrFloat(call, { $0.absolute() }) { abs($0) } },
+        "Abs": { call in try integerOrFloat(call, { $0.absolute() }) { $0 < 0 ? 0 &- $0 : $0 } },
         "Neg": { call in try integerOrFloat(call, { -$0 }) { 0 &- $0 } },
         "Sign": { call in try integerOrFloat(call, { $0.sign() }) { $0.signum() } },
         "Relu": { call in try integerOrFloat(call, { $0.relu() }) { max($0, 0) } },

@@ -194,6 +194,8 @@ extension OperatorTable {
                 sizes[letter] = size
             }
         }
+        // Products of more than two go by way of values that may be larger than the result.
+        if shapes.count > 2 { try call.expectRoom(Array(sizes.values)) }
         let stretched = ONNXValue.broadcastShape(hidden)
         try call.expect(stretched != nil, "shapes \(shapes) do not broadcast under ...")
         if let output {

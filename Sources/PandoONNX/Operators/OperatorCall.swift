@@ -9,8 +9,8 @@ struct OperatorCall {
     let inputs: [ONNXValue?]
     let operatorSet: Int
 
-    /// Elements that one value may have: four GiB of numbers, which no frozen network comes near.
-    static let elementLimit = 1 << 30
+    /// Elements that one value may have: a GiB of numbers, which no frozen network comes near for a batch that fits.
+    static let elementLimit = 1 << 28
 
     func fault(_ text: String, _ kind: ONNXError.Problem.Kind = .shape) -> NodeFault {
         NodeFault(problem: node.problem(kind, text))

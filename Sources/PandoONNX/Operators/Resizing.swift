@@ -48,6 +48,8 @@ extension OperatorTable {
             if plan.isCrop, let place = axes.firstIndex(of: axis) {
                 try call.expect(regions.count == 2 * axes.count, "roi has \(regions.count) numbers for axes \(axes)")
                 region = (Double(regions[place]), Double(regions[place + axes.count]))
+                try call.expect(
+                    abs(region.start) < 0x1p20 && abs(region.end) < 0x1p20, "roi \(regions) lies far outside of the map")
             }
             let weights = try plan.weights(
                 call, from: shape[axis], to: target[axis], scale: scales[axis], region: region)

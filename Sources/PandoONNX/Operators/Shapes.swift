@@ -117,7 +117,7 @@ extension OperatorTable {
             let value = try call.floats(0)
             let block = try call.node.integer("blocksize", default: 0)
             try call.expect(
-                value.rank == 4 && block > 0 && value.shape[2] % block == 0 && value.shape[3] % block == 0,
+                value.rank == 4 && block > 0 && block < 1 << 16 && value.shape[2] % block == 0 && value.shape[3] % block == 0,
                 "blocks of \(block) do not divide \(value.shape)")
             let (n, c, h, w) = (value.shape[0], value.shape[1], value.shape[2] / block, value.shape[3] / block)
             let isColumnFirst = try call.node.string("mode", default: "DCR") == "DCR"
@@ -226,7 +226,7 @@ extension OperatorTable {
         let axes = try call.axes(call.optionalIntegers(3) ?? Array(0..<value.rank), rank: value.rank)
         let pads = try call.integers(1)
         try call.expect(
-            pads.count == 2 * axes.count && pads.allSatisfy { abs($0) < 1 << 30 },
+            pads.count == 2 * axes.count && pads.allSatisfy { (-1 << 30...1 << 30).contains($0) },
             "pads \(pads), expected two for each of axes \(axes)")
         var (before, after) = ([Int](repeating: 0, count: value.rank), [Int](repeating: 0, count: value.rank))
         for (index, axis) in axes.enumerated() {
