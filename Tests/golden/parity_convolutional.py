@@ -315,6 +315,32 @@ def swins():
         config, lambda network: blocks(network.layers), pooled, identity, (64, 64), channels_last=True,
     )  # fmt: skip
 
+    class Renamed(transformers.SwinForImageClassification):
+        """Names as before transformers 5, which files on disk still have."""
+
+        def state_dict(self, *arguments, **options):
+            renames = {
+                "attention.q_proj": "attention.self.query", "attention.k_proj": "attention.self.key",
+                "attention.v_proj": "attention.self.value", "attention.o_proj": "attention.output.dense",
+                "attention.relative_position_bias.": "attention.self.", "mlp.fc1": "intermediate.dense",
+                "mlp.fc2": "output.dense",
+            }  # fmt: skip
+            state = super().state_dict(*arguments, **options)
+            for name in list(state):
+                renamed = name
+                for new, old in renames.items():
+                    renamed = renamed.replace(new, old)
+                state[renamed] = state.pop(name)
+            return state
+
+    configuration = transformers.SwinConfig(
+        image_size=64, embed_dim=12, depths=[2, 2, 1], num_heads=[1, 2, 4], window_size=4, num_labels=CLASSES)
+    yield Case(
+        "transformers4_swin", made_by(lambda configuration=configuration: Renamed(configuration)), hugging_face(configuration),
+        lambda network: blocks(network.swin.encoder.layers),
+        lambda _output, taps: norm["network"].swin.layernorm(list(taps.values())[-1]).mean(1), logits,
+    )  # fmt: skip
+
     for name, picture in {"tiled": (64, 64), "padded": (86, 101)}.items():
         configuration = transformers.SwinConfig(
             image_size=64, embed_dim=12, depths=[2, 2, 1], num_heads=[1, 2, 4], window_size=4 if name == "tiled" else 5,
