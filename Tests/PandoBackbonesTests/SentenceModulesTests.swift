@@ -44,6 +44,10 @@ import Testing
             pooling: #"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false, "word_embedding_dimension": 384}"#)
         let encoder = try SentenceEncoder(folder: folder.url)
         #expect(!encoder.normalizes)
+        #expect(try SentenceEncoder.features(of: folder.url) == 384)
+        let files = try SentenceEncoder.files(of: folder.url)
+        #expect(
+            files.sorted() == ["1_Pooling/config.json", "config.json", "model.safetensors", "modules.json", "tokenizer.json"])
         let found = encoder.embeddings(of: [Self.text, "a longer text that is not the same as the first one"])
         expectClose(found.slice(0..<1), try states(encoder).slice(0..<1), relative: 1e-4)
         #expect(encoder.digest != (try SentenceEncoder(folder: WeightsLocation.find("all-MiniLM-L6-v2"))).digest)

@@ -23,7 +23,8 @@ extension CommandLineTests {
                 files.filter { $0.contains(".") }.sorted() == (tasks + [
                     "bundle.json", "backbone/config.json", "backbone/model.safetensors",
                     "backbone/preprocessor_config.json", "text_backbone/config.json", "text_backbone/model.safetensors",
-                    "text_backbone/tokenizer.json",
+                    "text_backbone/tokenizer.json", "text_backbone/modules.json",
+                    "text_backbone/sentence_bert_config.json", "text_backbone/1_Pooling/config.json",
                 ]).sorted())
         }
 

@@ -130,7 +130,7 @@ import Testing
         let url = folder.url.appendingPathComponent("bundle")
         try write([trained("one")], to: url)
         let before = try Data(contentsOf: url.appendingPathComponent("bundle.json"))
-        #expect(throws: FileError.self) {
+        #expect(throws: BackboneError.self) {
             try write([trained("two")], to: url, textFolder: folder.url.appendingPathComponent("nowhere"))
         }
         #expect(try Data(contentsOf: url.appendingPathComponent("bundle.json")) == before)

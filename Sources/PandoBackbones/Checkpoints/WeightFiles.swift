@@ -28,6 +28,15 @@ struct WeightFiles {
             ? try Self.shards(of: source) : try Self.tensors(in: source)
     }
 
+    /// The files in `folder` that its weights are read from, by name: one, or an index and the shards that it names.
+    ///
+    /// - Throws: `BackboneError` if there are none or a shard is missing.
+    static func names(in folder: URL) throws(BackboneError) -> [String] {
+        let source = try find(in: folder)
+        guard source.lastPathComponent.hasSuffix(".index.json") else { return [source.lastPathComponent] }
+        return [source.lastPathComponent] + Set(try map(of: source).values).sorted()
+    }
+
     private static func find(in folder: URL) throws(BackboneError) -> URL {
         for name in names {
             let file = folder.appendingPathComponent(name)
@@ -51,27 +60,11 @@ struct WeightFiles {
 
     /// The tensors of all shards, each in the file that the index names.
     private static func shards(of index: URL) throws -> [String: Tensor] {
-        struct Index: Decodable { let weight_map: [String: String] }
-        let map: [String: String]
-        do { map = try JSONDecoder().decode(Index.self, from: Data(contentsOf: index)).weight_map } catch {
-            throw BackboneError(index.path, "expected an object 'weight_map' from names of tensors to files")
-        }
+        let map = try map(of: index)
         let folder = index.deletingLastPathComponent()
         var problems: [String] = []
         var shards: [String: [String: Tensor]] = [:]
-        for name in Set(map.values).sorted() {
-            guard !name.isEmpty, name != "..", !name.contains("/"), !name.utf8.contains(0) else {
-                problems.append("names the shard '\(name)'; a shard lies in the index's own folder")
-                continue
-            }
-            let file = folder.appendingPathComponent(name)
-            guard FileManager.default.fileExists(atPath: file.path) else {
-                problems.append("the shard \(name) is missing; download it into \(folder.path)")
-                continue
-            }
-            shards[name] = try tensors(in: file)
-        }
-        if !problems.isEmpty { throw BackboneError(index.path, problems) }
+        for name in Set(map.values).sorted() { shards[name] = try tensors(in: folder.appendingPathComponent(name)) }
         var found: [String: Tensor] = [:]
         for (name, shard) in map.sorted(by: { $0.key < $1.key }) {
             guard let tensor = shards[shard]?[name] else {
@@ -87,5 +80,27 @@ struct WeightFiles {
         }
         if !problems.isEmpty { throw BackboneError(index.path, problems) }
         return found
+    }
+
+    /// Which tensor lies in which shard; every shard is there, beside the index.
+    private static func map(of index: URL) throws(BackboneError) -> [String: String] {
+        struct Index: Decodable { let weight_map: [String: String] }
+        let map: [String: String]
+        do { map = try JSONDecoder().decode(Index.self, from: Data(contentsOf: index)).weight_map } catch {
+            throw BackboneError(index.path, "expected an object 'weight_map' from names of tensors to files")
+        }
+        let folder = index.deletingLastPathComponent()
+        var problems: [String] = []
+        for name in Set(map.values).sorted() {
+            guard !name.isEmpty, name != "..", !name.contains("/"), !name.utf8.contains(0) else {
+                problems.append("names the shard '\(name)'; a shard lies in the index's own folder")
+                continue
+            }
+            if !FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path) {
+                problems.append("the shard \(name) is missing; download it into \(folder.path)")
+            }
+        }
+        if !problems.isEmpty { throw BackboneError(index.path, problems) }
+        return map
     }
 }

@@ -39,11 +39,10 @@ public struct SentenceEncoder: Sendable {
         guard let network = found.pooling(by: modules.pooling) else {
             throw BackboneError(folder.path, "a \(opened.architecture.name) cannot pool by '\(modules.pooling.rawValue)'")
         }
-        let beside = folder.appendingPathComponent("tokenizer.json")
-        guard
-            let tokenizerFile = opened.tokenizerFile
-                ?? (FileManager.default.fileExists(atPath: beside.path) ? beside : nil)
-        else { throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens") }
+        guard let tokenizerPath = modules.tokenizerPath else {
+            throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens")
+        }
+        let tokenizerFile = folder.appendingPathComponent(tokenizerPath)
         var tokenizer = try Tokenizer(tokenizerFile)
         tokenizer.padding = nil  // each slice is padded to its own longest text
         self.tokenizer = tokenizer
@@ -57,6 +56,30 @@ public struct SentenceEncoder: Sendable {
         // As it was before there was anything to choose, for stores of features that were made then.
         let isUsual = modules.pooling == .mean && normalizes
         digest = FileDigest.of(Data((isUsual ? parts : "\(parts) \(modules.pooling.rawValue) \(normalizes)").utf8))
+    }
+
+    /// The files that an encoder is read from, by their paths in `folder`: what a copy of it needs.
+    ///
+    /// - Throws: `BackboneError` if something is missing or `modules.json` names what is not implemented.
+    public static func files(of folder: URL) throws -> [String] {
+        let modules = try SentenceModules(folder: folder)
+        guard let tokenizer = modules.tokenizerPath else {
+            throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens")
+        }
+        let beside = try ["config.json"] + WeightFiles.names(in: modules.network)
+        return modules.files + [tokenizer] + beside.map { SentenceModules.path($0, in: modules.networkPath) }
+    }
+
+    /// Length of a sentence's vector, told without reading the weights.
+    ///
+    /// - Throws: `BackboneError`.
+    public static func features(of folder: URL) throws -> Int {
+        let architecture = try BackboneSource(SentenceModules(folder: folder).network).architecture
+        func blank(_ configuration: some BackboneConfiguration) -> any Module { configuration.makeNetwork() }
+        guard let network = blank(architecture.configuration) as? any TextBackbone else {
+            throw BackboneError(folder.path, "a \(architecture.name) does not encode texts")
+        }
+        return network.pooledFeatures
     }
 
     /// The vectors of `texts`, in their order, computed on `workers` threads.

@@ -5,8 +5,11 @@ import PandoTensor
 ///
 /// - Source: the format as github.com/UKPLab/sentence-transformers writes it.
 struct SentenceModules {
-    /// Where `config.json` and the weights lie.
-    var network: URL
+    let folder: URL
+    /// Where in it `config.json` and the weights lie; empty for the folder itself.
+    private(set) var networkPath = ""
+    /// The files that say all this, by their paths in the folder.
+    private(set) var files: [String] = []
     var pooling = TextPooling.mean
     /// Whether vectors are brought to length 1.
     var normalizes = true
@@ -16,21 +19,23 @@ struct SentenceModules {
     /// The modules of `folder`; without a `modules.json` the mean of the states, of length 1.
     /// - Throws: `BackboneError` naming every module and setting that is not implemented.
     init(folder: URL) throws(BackboneError) {
-        network = folder
+        self.folder = folder
         let file = folder.appendingPathComponent("modules.json")
         guard FileManager.default.fileExists(atPath: file.path) else { return }
+        files.append("modules.json")
         var problems: [String] = []
         normalizes = false
         for (index, module) in try Self.list(file).enumerated() {
-            let (type, path) = module
-            guard Self.isInside(path) else {
-                problems.append("module \(index): the path '\(path)' leaves the folder")
+            let (type, path) = (module.type, module.path.split(separator: "/").filter { $0 != "." }.joined(separator: "/"))
+            guard Self.isInside(module.path) else {
+                problems.append("module \(index): the path '\(module.path)' leaves the folder")
                 continue
             }
-            let place = path.isEmpty ? folder : folder.appendingPathComponent(path, isDirectory: true)
             switch type.split(separator: ".").last {
-            case "Transformer" where index == 0: network = place
-            case "Pooling" where index == 1: pooling = try Self.pooling(place.appendingPathComponent("config.json"))
+            case "Transformer" where index == 0: networkPath = path
+            case "Pooling" where index == 1:
+                files.append(Self.path("config.json", in: path))
+                pooling = try Self.pooling(folder.appendingPathComponent(files[1]))
             case "Normalize" where index > 1: normalizes = true
             default:
                 problems.append(
@@ -38,13 +43,25 @@ struct SentenceModules {
             }
         }
         if !problems.isEmpty { throw BackboneError(file.path, problems) }
-        let limits = network.appendingPathComponent("sentence_bert_config.json")
-        if FileManager.default.fileExists(atPath: limits.path) {
-            var reader = try ConfigurationReader(limits)
+        let limits = Self.path("sentence_bert_config.json", in: networkPath)
+        if FileManager.default.fileExists(atPath: folder.appendingPathComponent(limits).path) {
+            files.append(limits)
+            var reader = try ConfigurationReader(folder.appendingPathComponent(limits))
             maximumLength = reader.optionalInteger("max_seq_length", in: 1...1_000_000)
             try reader.finish()
         }
     }
+
+    var network: URL { networkPath.isEmpty ? folder : folder.appendingPathComponent(networkPath, isDirectory: true) }
+
+    /// The path of `tokenizer.json`, beside the weights or in the folder itself; `nil` where there is none.
+    var tokenizerPath: String? {
+        [Self.path("tokenizer.json", in: networkPath), "tokenizer.json"].first {
+            FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path)
+        }
+    }
+
+    static func path(_ name: String, in place: String) -> String { place.isEmpty ? name : "\(place)/\(name)" }
 
     private static func list(_ file: URL) throws(BackboneError) -> [(type: String, path: String)] {
         let mapped: MappedFile

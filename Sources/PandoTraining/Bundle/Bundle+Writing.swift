@@ -121,7 +121,7 @@ private struct Contents {
     }
 
     mutating func copyTextEncoder(from source: URL) throws {
-        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        for name in try SentenceEncoder.files(of: source) {
             let file = try MappedFile(source.appendingPathComponent(name))
             try write(bytes: file.bytes, to: "text_backbone/\(name)")
         }

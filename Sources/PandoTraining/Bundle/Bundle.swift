@@ -10,7 +10,8 @@ import PandoTensor
 /// ```
 /// bundle.json                 version, plan, cost, checksums
 /// backbone/                   config.json, preprocessor_config.json, model.safetensors
-/// text_backbone/              config.json, tokenizer.json, model.safetensors (only with a retrieval task)
+/// text_backbone/              config.json, tokenizer.json, model.safetensors, perhaps modules.json and what it names
+///                             (only with a retrieval task)
 /// tasks/NAME/                 task.json, head.safetensors, labels.json, metrics.json, README.md
 /// ```
 public struct Bundle: Sendable {
@@ -55,9 +56,7 @@ public struct Bundle: Sendable {
         let unknown = plan.backbone.readTaps.filter { name in !network.taps.contains { $0.name == name } }
         guard unknown.isEmpty else { throw BundleError(url.path, "the backbone has no taps \(unknown)") }
         let features = network.vectorLength(reading: plan.backbone.readTaps)
-        let textFeatures = try textFolder.map {
-            try Self.decode(TextConfiguration.self, $0.appendingPathComponent("config.json")).hiddenSize
-        }
+        let textFeatures = try textFolder.map(SentenceEncoder.features(of:))
         tasks = try plan.tasks.map { task in
             let folder = url.appendingPathComponent("tasks").appendingPathComponent(task.name)
             let labels = try Self.decode(LabelMap.self, folder.appendingPathComponent("labels.json"))
@@ -85,11 +84,6 @@ public struct Bundle: Sendable {
     public func textEncoder() throws -> SentenceEncoder {
         guard let textFolder else { throw BundleError(url.path, "no task of this bundle reads texts") }
         return try SentenceEncoder(folder: textFolder)
-    }
-
-    private struct TextConfiguration: Decodable {
-        let hiddenSize: Int
-        enum CodingKeys: String, CodingKey { case hiddenSize = "hidden_size" }
     }
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ url: URL) throws -> Value {
