@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "PandoTraining",
             dependencies: [
-                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor",
+                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoONNX", "PandoTensor",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -64,7 +64,8 @@ let package = Package(
         .target(
             name: "Pando",
             dependencies: [
-                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor", "PandoTraining",
+                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoONNX", "PandoTensor",
+                "PandoTraining",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -108,8 +109,8 @@ let package = Package(
             name: "PandoBranchesTests", dependencies: ["PandoBranches", "PandoTestSupport"], swiftSettings: strict,
             linkerSettings: runPath),
         .testTarget(
-            name: "PandoTrainingTests", dependencies: ["PandoTraining", "PandoTestSupport"], swiftSettings: strict,
-            linkerSettings: runPath),
+            name: "PandoTrainingTests", dependencies: ["PandoONNX", "PandoTestSupport", "PandoTraining"],
+            swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoCLITests", dependencies: ["PandoCLI", "PandoData", "PandoTensor", "PandoTestSupport"],
             swiftSettings: strict, linkerSettings: runPath),

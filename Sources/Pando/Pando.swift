@@ -4,5 +4,6 @@
 @_exported import PandoBranches
 @_exported import PandoData
 @_exported import PandoNN
+@_exported import PandoONNX
 @_exported import PandoTensor
 @_exported import PandoTraining

@@ -18,7 +18,7 @@ struct PandoCommand: ParsableCommand {
             """,
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SearchCommand.self, CompareCommand.self,
-            FeaturesCommand.self, DataCommand.self, RunsCommand.self, DoctorCommand.self,
+            FeaturesCommand.self, ExportCommand.self, DataCommand.self, RunsCommand.self, DoctorCommand.self,
         ])
 
     static func main() {
