@@ -103,8 +103,8 @@ let package = Package(
             ],
             exclude: ["Golden"], swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
-            name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoTestSupport"], exclude: ["Golden"],
-            swiftSettings: strict, linkerSettings: runPath),
+            name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoONNX", "PandoTestSupport"],
+            exclude: ["Golden"], swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoBranchesTests", dependencies: ["PandoBranches", "PandoTestSupport"], swiftSettings: strict,
             linkerSettings: runPath),
