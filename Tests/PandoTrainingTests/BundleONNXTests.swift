@@ -16,8 +16,8 @@ import Testing
     private static let labels = ["ant", "bee_hive", "çedilla"]
 
     /// A network that is quick to run.
-    private static func network() -> MobileNetV2 {
-        var network = MobileNetV2(MobileNetV2Configuration())
+    private static func network() -> some ImageBackbone {
+        var network = MobileNetV2Configuration().makeNetwork()
         var phase: Float = 0
         network.updateParameters { _, tensor in
             phase += 1
