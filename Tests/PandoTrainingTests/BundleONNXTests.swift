@@ -51,7 +51,11 @@ import Testing
         written.tasks = tasks.map(\.data.plan)
         let texts = url.deletingLastPathComponent().appendingPathComponent("texts")
         try FileManager.default.createDirectory(at: texts, withIntermediateDirectories: true)
-        for (name, text) in [("config.json", "{\"hidden_size\": 384}"), ("tokenizer.json", "{}"), ("model.safetensors", "-")] {
+        let encoder = """
+            {"model_type": "bert", "vocab_size": 10, "hidden_size": 384, "num_hidden_layers": 1,
+             "num_attention_heads": 12, "intermediate_size": 8, "max_position_embeddings": 16}
+            """
+        for (name, text) in [("config.json", encoder), ("tokenizer.json", "{}"), ("model.safetensors", "-")] {
             try Data(text.utf8).write(to: texts.appendingPathComponent(name))
         }
         try Bundle.write(
