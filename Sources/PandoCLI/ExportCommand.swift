@@ -12,9 +12,9 @@ struct ExportCommand: ParsableCommand {
               pando export out/clipart --onnx category.onnx --tasks category --batch 1
               pando export out/clipart --onnx clipart.onnx --example clipart.safetensors
 
-            The model takes `pictures`, float32 [N, 3, H, W]: red, green, blue, prepared as its metadata says under
-            `preprocessing`. It gives `features`, the vectors that tasks read, and an output for each task: probabilities
-            of its labels, a number, or the vector that retrieval compares with texts'. The labels are in the metadata,
+            The model takes `pictures`, float32 [N, 3, H, W]: red, green, blue, prepared as its metadata says under \
+            `preprocessing`. It gives `features`, the vectors that tasks read, and an output for each task: probabilities \
+            of its labels, a number, or the vector that retrieval compares with texts'. The labels are in the metadata, \
             under `tasks.NAME.labels`.
             """)
 
