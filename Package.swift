@@ -106,7 +106,8 @@ let package = Package(
             name: "PandoBackbonesTests", dependencies: ["PandoBackbones", "PandoONNX", "PandoTestSupport"],
             exclude: ["Golden"], swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
-            name: "PandoBranchesTests", dependencies: ["PandoBranches", "PandoTestSupport"], swiftSettings: strict,
+            name: "PandoBranchesTests", dependencies: ["PandoBranches", "PandoTestSupport"], exclude: ["Golden"],
+            swiftSettings: strict,
             linkerSettings: runPath),
         .testTarget(
             name: "PandoTrainingTests", dependencies: ["PandoONNX", "PandoTestSupport", "PandoTraining"],

@@ -37,6 +37,7 @@ public struct OpenedBackbone: Sendable {
 /// | our own folder | `config.json` |
 /// | a folder of Hugging Face's | `model_type` in `config.json` |
 /// | a folder of timm's | `architecture` in `config.json` |
+/// | an ONNX model (`.onnx`) | the model itself |
 /// | a file of weights (`.pth`, `.pt`, `.bin`, `.safetensors`) | the name given, else the file's own name |
 public struct BackboneSource: Sendable {
     public let url: URL
@@ -61,11 +62,15 @@ public struct BackboneSource: Sendable {
             (architecture, preprocessing) = (try Catalog.architecture(named: name), nil)
         } else if isFolder.boolValue {
             (architecture, preprocessing) = try Self.described(by: url.appendingPathComponent("config.json"))
+        } else if url.pathExtension == "onnx" {
+            (architecture, preprocessing) = (Architecture(name: "onnx", try ONNXConfiguration(describing: url)), nil)
         } else {
             (architecture, preprocessing) = (try Self.guessed(from: url), nil)
         }
-        let file = url.appendingPathComponent("preprocessor_config.json")
-        if isFolder.boolValue, FileManager.default.fileExists(atPath: file.path) {
+        let folder = isFolder.boolValue ? url : url.deletingLastPathComponent()
+        let file = folder.appendingPathComponent("preprocessor_config.json")
+        let isTold = isFolder.boolValue || url.pathExtension == "onnx"
+        if isTold, FileManager.default.fileExists(atPath: file.path) {
             self.preprocessing = try Preprocessing(configuration: file)
         } else {
             self.preprocessing = preprocessing ?? architecture.configuration.preprocessing
@@ -153,6 +158,9 @@ public struct BackboneSource: Sendable {
     /// - Throws: `BackboneError`, `CheckpointError`, or `WeightMismatch` naming every tensor that is missing, left over or
     ///   of another shape, by the checkpoint's names.
     public func open(forPicturesOf side: Int? = nil) throws -> OpenedBackbone {
+        if let configuration = architecture.configuration as? ONNXConfiguration {
+            return try openModel(configuration, forPicturesOf: side)
+        }
         let files = try WeightFiles(url)
         let loaded = try architecture.loaded(files.tensors, from: files.source.path, forPicturesOf: side)
         var preprocessing = preprocessing
@@ -162,5 +170,34 @@ public struct BackboneSource: Sendable {
             architecture: loaded.architecture, network: loaded.network, preprocessing: preprocessing,
             weights: files.source, dialect: loaded.dialect, ignored: loaded.ignored,
             tokenizerFile: isFolder && FileManager.default.fileExists(atPath: tokenizer.path) ? tokenizer : nil)
+    }
+
+    private func openModel(_ configuration: ONNXConfiguration, forPicturesOf side: Int?) throws -> OpenedBackbone {
+        let architecture = try architecture.resized(to: side)
+        var preprocessing = preprocessing
+        if let side { preprocessing?.scale(to: side) }
+        return OpenedBackbone(
+            architecture: architecture, network: try configuration.open(url, forPicturesOf: side),
+            preprocessing: preprocessing, weights: ONNXConfiguration.file(at: url), dialect: "onnx", ignored: [],
+            tokenizerFile: nil)
+    }
+
+    /// The source with these values of its graph as taps, if it is an ONNX model; any other has its taps already.
+    ///
+    /// - Throws: `BackboneError` or `ONNXError` naming a value that is no tap.
+    public func reading(_ names: [Tap.Name]) throws -> BackboneSource {
+        guard let configuration = architecture.configuration as? ONNXConfiguration else { return self }
+        return BackboneSource(
+            url: url, architecture: Architecture(name: architecture.name, try configuration.reading(names, in: url)),
+            preprocessing: preprocessing)
+    }
+
+    private init(url: URL, architecture: Architecture, preprocessing: Preprocessing?) {
+        (self.url, self.architecture, self.preprocessing) = (url, architecture, preprocessing)
+    }
+
+    /// The source fed as `preprocessing` says.
+    public func fed(as preprocessing: Preprocessing) -> BackboneSource {
+        BackboneSource(url: url, architecture: architecture, preprocessing: preprocessing)
     }
 }

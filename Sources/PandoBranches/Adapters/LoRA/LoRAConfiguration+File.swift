@@ -52,7 +52,7 @@ extension LoRAConfiguration {
 
     private static func targets(_ key: String, _ reader: inout ConfigurationReader) -> Targets? {
         if let text = reader.textIfAny(key) { return text == "all-linear" ? .allLinear : .pattern(text) }
-        return reader.texts(key).map { .names($0) }
+        return reader.texts(key).map { .names($0.sorted()) }
     }
 
     /// Keys that are followed, or that do not change what the adapter computes once it is trained.
