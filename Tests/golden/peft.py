@@ -57,7 +57,7 @@ def bert():
 
 
 def timm_vit():
-    arguments = {"img_size": 32, "depth": 2, "num_classes": 5}
+    arguments = {"img_size": 32, "num_classes": 5}
     network = timm.create_model("vit_tiny_patch16_224", **arguments)
     return network, timm_config("vit_tiny_patch16_224", **arguments)
 
@@ -120,8 +120,9 @@ CASES = {
         VIT_TAP, None, lambda output: output.logits,
     ),
     "vit_timm": Case(
-        timm_vit, dict(r=3, lora_alpha=3, target_modules=["qkv", "fc2"], exclude_modules=["blocks.0.mlp.fc2"]),
-        ("blocks.1", "blocks.1"), lambda output, last: None, lambda output: output,
+        timm_vit, dict(r=2, lora_alpha=3, target_modules=["qkv", "fc2"], layers_to_transform=[0, 11],
+                       exclude_modules=["blocks.0.mlp.fc2"]),
+        ("blocks.11", "blocks.11"), lambda output, last: None, lambda output: output,
     ),
     "clip": Case(
         clip, dict(r=4, lora_alpha=4, target_modules=["q_proj", "v_proj", "out_proj"], layers_to_transform=[1],
