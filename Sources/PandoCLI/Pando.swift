@@ -18,7 +18,8 @@ struct PandoCommand: ParsableCommand {
             """,
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SearchCommand.self, CompareCommand.self,
-            FeaturesCommand.self, ExportCommand.self, DataCommand.self, RunsCommand.self, DoctorCommand.self,
+            FeaturesCommand.self, ImportCommand.self, InspectCommand.self, AdapterCommand.self, ExportCommand.self,
+            DataCommand.self, RunsCommand.self, DoctorCommand.self,
         ])
 
     static func main() {

@@ -41,5 +41,5 @@ public enum Catalog {
     }
 
     /// Every `model_type` that can be read.
-    static var modelTypes: [String] { families.flatMap { $0.modelTypes }.sorted() }
+    public static var modelTypes: [String] { families.flatMap { $0.modelTypes }.sorted() }
 }

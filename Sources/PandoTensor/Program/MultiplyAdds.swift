@@ -28,5 +28,10 @@ extension Graph {
 
 /// Multiply-adds of one run of `function` on an input of `shape`, counted without keeping anything.
 public func multiplyAdds(inputShape shape: [Int], _ function: (Tensor) -> [Tensor]) -> Int {
-    Graph(tracing: shape, function).multiplyAdds
+    multiplyAdds(of: [Program.Input(shape: shape)]) { function($0[0]) }
+}
+
+/// Multiply-adds of one run of `function` on zeros of these shapes and types.
+public func multiplyAdds(of inputs: [Program.Input], _ function: ([Tensor]) -> [Tensor]) -> Int {
+    Graph(tracing: inputs, function).multiplyAdds
 }

@@ -30,6 +30,9 @@ public struct LoRASet: Module {
     /// Saved modules that the network has no place for, a head above it; by the file's names without PEFT's prefix.
     public var additional: [String: Tensor]
 
+    /// Each adapted layer with its adapter.
+    public var layers: [(site: Site, adapter: LoRA)] { zip(sites, adapters).map { (site: $0, adapter: $1) } }
+
     /// Fresh adapters, which change nothing yet.
     ///
     /// - Parameters:
