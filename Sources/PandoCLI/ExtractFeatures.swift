@@ -82,7 +82,7 @@ struct ExtractFeatures: ParsableCommand {
         }
         let extraction = try extraction()
         let display = SessionDisplay(isQuiet: printing.quiet)
-        let features = try Interruption.watching(display) { flag in
+        let features = try Interruption.watching(display, stopped: "nothing was written") { flag in
             try extraction.extract(files, cancellation: flag) { done, total in
                 display.show(.progress(title: "features", unit: "pictures and frames", done: done, total: total))
             }

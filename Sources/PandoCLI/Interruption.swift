@@ -7,9 +7,10 @@ import Synchronization
 /// Turns Ctrl-C and a polite kill into a request to stop after the work at hand; a second one ends at once.
 enum Interruption {
     /// Runs `body` with a flag that those signals set; `display` shows what it does.
+    /// - Parameter stopped: what becomes of work that a signal cut off.
     /// - Throws: what `body` throws; if it stopped because of a signal, the shell's exit code for that, after saying so.
     static func watching<Result>(
-        _ display: SessionDisplay, _ body: (CancellationFlag) throws -> Result
+        _ display: SessionDisplay, stopped: String = "the features computed so far are kept", _ body: (CancellationFlag) throws -> Result
     ) throws -> Result {
         let watch = Watch()
         return try withExtendedLifetime(watch) {
@@ -20,7 +21,7 @@ enum Interruption {
                 Console.note("\(error)")
                 throw ExitCode(128 + watch.signal)
             } catch is CancellationError {
-                Console.note("stopped; the features computed so far are kept")
+                Console.note("stopped; \(stopped)")
                 throw ExitCode(128 + watch.signal)
             }
         }
