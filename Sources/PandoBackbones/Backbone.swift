@@ -2,11 +2,11 @@ import PandoNN
 import PandoTensor
 
 /// A named place in a backbone whose activation can be read.
-public struct Tap: Sendable, Hashable {
+public struct Tap: Sendable, Hashable, Codable {
     public typealias Name = String
 
     /// What the activation looks like.
-    public enum Kind: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable, Codable {
         /// A map `[N, H, W, C]`, `stride` input pixels from one place to the next.
         case map(stride: Int)
         /// Tokens `[N, T, C]`.

@@ -120,13 +120,14 @@ struct AdapterCommand: ParsableCommand {
         func run() throws {
             let opened = try base.opened()
             let named = targets?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            let configuration = LoRAConfiguration(
-                rank: rank, alpha: alpha, targets: .names(try named ?? opened.architecture.usualLoRATargets()),
-                usesRankStabilizedScale: rslora, tracksMagnitude: dora)
+            let dialect = opened.architecture.adapterDialect
             func fresh(_ network: some Module) throws -> LoRASet {
+                let configuration = LoRAConfiguration(
+                    rank: rank, alpha: alpha,
+                    targets: try named.map { .names($0) } ?? LoRAConfiguration.usualTargets(of: network, in: dialect),
+                    usesRankStabilizedScale: rslora, tracksMagnitude: dora)
                 var generator = SeededGenerator(seed: seed)
-                return try LoRASet(
-                    on: network, configuration, dialect: opened.architecture.adapterDialect, using: &generator)
+                return try LoRASet(on: network, configuration, dialect: dialect, using: &generator)
             }
             let set = try fresh(opened.network)
             try AdapterCommand.write(set, to: output)

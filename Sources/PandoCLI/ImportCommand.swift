@@ -14,6 +14,7 @@ struct ImportCommand: ParsableCommand {
               pando import resnet50-0676ba61.pth -o backbones/resnet50
               pando import vit-base/ --adapter my-lora/ -o backbones/vit-adapted
               pando import vit-base/ --image-size 384 -o backbones/vit-384
+              pando import exported.onnx --preprocessing resnet50 -o backbones/exported
 
             then `backbone: backbones/dinov2` in a plan. An adapter of PEFT's is merged into the weights.
             """)
@@ -33,7 +34,21 @@ struct ImportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A folder of PEFT's, a LoRA, that is merged into the weights.", valueName: "folder"))
     var adapter: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How pictures are fed to it, where the source does not say: as to a published network, or as a file says.",
+            valueName: "name or preprocessor_config.json"))
+    var preprocessing: String?
+
     @OptionGroup var printing: OutputOptions
+
+    private func settings(_ name: String) throws -> Preprocessing {
+        if name.hasSuffix(".json") { return try Preprocessing(configuration: URL(fileURLWithPath: name)) }
+        guard let settings = try Catalog.architecture(named: name).configuration.preprocessing else {
+            throw ValidationError("--preprocessing: a \(name) sees no pictures")
+        }
+        return settings
+    }
 
     private struct Report: Encodable {
         let network: String
@@ -44,7 +59,9 @@ struct ImportCommand: ParsableCommand {
     }
 
     func run() throws {
-        var opened = try BackboneSource(URL(fileURLWithPath: source), named: name).open(forPicturesOf: imageSize)
+        var source = try BackboneSource(URL(fileURLWithPath: source), named: name)
+        if let preprocessing { source = source.fed(as: try settings(preprocessing)) }
+        var opened = try source.open(forPicturesOf: imageSize)
         if let adapter { opened = try opened.merged(withAdapterIn: URL(fileURLWithPath: adapter, isDirectory: true)) }
         try opened.write(to: URL(fileURLWithPath: output, isDirectory: true))
         let report = Report(

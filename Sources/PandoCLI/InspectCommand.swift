@@ -60,10 +60,15 @@ struct InspectCommand: ParsableCommand {
         if let preprocessing = inspection.preprocessing { facts.add(["pictures", words(for: preprocessing)]) }
         if inspection.hasTokenizer { facts.add(["tokenizer", "tokenizer.json"]) }
         if !inspection.ignored.isEmpty { facts.add(["not needed", shortened(inspection.ignored)]) }
+        if let graph = inspection.graph {
+            facts.add(["graph", "operator set \(graph.operatorSet), by \(graph.producer)"])
+            facts.add(["operators", graph.operators.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")])
+            facts.add(["pooled from", graph.pooledValue])
+        }
         print(facts)
         print()
         var taps = Table([.init("tap"), .init("depth", .right), .init("shape", .right)])
-        for tap in inspection.taps {
+        for tap in inspection.graph?.values ?? inspection.taps {
             taps.add([tap.name, "\(tap.depth)", tap.shape.map(String.init).joined(separator: " x ")])
         }
         print(taps)

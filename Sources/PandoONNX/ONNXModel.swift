@@ -36,6 +36,8 @@ public struct ONNXModel: Sendable {
     /// The version of ONNX's own operators.
     public var operatorSet: Int { graph.operatorSet }
     let graph: ONNXGraph
+    /// The files beside the model that hold values of its own, by the names under which it knows them.
+    public let externalFiles: [String: URL]
 
     /// - Throws: `ONNXError` with everything that is wrong with the file: one that is no model or cut short, operators
     ///   that are not supported, names that nothing makes, values that contradict their sizes or lie outside of the
@@ -44,6 +46,7 @@ public struct ONNXModel: Sendable {
         self.url = url
         var reader = ModelReader(url)
         (graph, producer) = try reader.read()
+        externalFiles = reader.externalFiles.mapValues(\.url)
     }
 
     public var inputs: [Port] { graph.inputs.map(Port.init) }

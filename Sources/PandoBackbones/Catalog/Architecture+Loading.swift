@@ -21,11 +21,12 @@ extension Architecture {
         return initialized(configuration)
     }
 
-    /// The network for pictures, its weights all zero; `nil` if it sees none.
-    public var blankImageBackbone: (any ImageBackbone)? {
-        func blank(_ configuration: some ImageBackboneConfiguration) -> any ImageBackbone { configuration.makeNetwork() }
-        guard let image else { return nil }
-        return blank(image)
+    /// The network, its weights all zero.
+    ///
+    /// - Precondition: it can be built without its file.
+    var blankNetwork: any Module {
+        func blank(_ configuration: some BackboneConfiguration) -> any Module { configuration.makeNetwork() }
+        return blank(configuration)
     }
 
     /// The network for pictures with random weights, to be trained from nothing.

@@ -63,11 +63,23 @@ public protocol ImageBackboneConfiguration: BackboneConfiguration where Network:
 
     /// Why pictures of `side` pixels are refused, if they are.
     func problem(withPicturesOf side: Int) -> String?
+
+    /// The places of the network that can be read.
+    var taps: [Tap] { get }
+
+    /// The taps that a picture's vector takes in unless the plan says otherwise.
+    var summaryTaps: [Tap.Name] { get }
+
+    /// Whether the network can be trained; else it stays as its file has it.
+    var isTrainable: Bool { get }
 }
 
 extension ImageBackboneConfiguration {
     public func resized(to side: Int) -> Self { self }
     public func problem(withPicturesOf side: Int) -> String? { nil }
+    public var taps: [Tap] { makeNetwork().taps }
+    public var summaryTaps: [Tap.Name] { makeNetwork().summaryTaps }
+    public var isTrainable: Bool { true }
     public var initialization: Initialization { .residual }
 }
 

@@ -79,7 +79,9 @@ public struct BackboneSource: Sendable {
 
     /// A file or folder of weights of which it is known what network they are.
     public init(_ url: URL, as architecture: Architecture) {
-        self.url = url
+        var isFolder: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+        self.url = URL(fileURLWithPath: url.path, isDirectory: isFolder.boolValue)
         self.architecture = architecture
         preprocessing = architecture.configuration.preprocessing
     }

@@ -8,7 +8,7 @@ public enum Catalog {
         EfficientNetConfiguration.self, MobileNetV2Configuration.self, MobileNetV3Configuration.self,
         ResNetConfiguration.self, ConvNeXtConfiguration.self, RegNetConfiguration.self, SwinConfiguration.self,
         VisionTransformerConfiguration.self, ImageTextPairConfiguration.self, TextTransformerConfiguration.self,
-        BERTConfiguration.self, T5Configuration.self, LlamaConfiguration.self,
+        BERTConfiguration.self, T5Configuration.self, LlamaConfiguration.self, ONNXConfiguration.self,
     ]
 
     /// The networks with published names, family by family.

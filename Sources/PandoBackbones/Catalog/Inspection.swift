@@ -1,6 +1,7 @@
 import Foundation
 import PandoData
 import PandoNN
+import PandoONNX
 import PandoTensor
 
 /// What a file or folder holds, as far as it can be read: a network, its taps and sizes, and how its weights fit.
@@ -11,6 +12,18 @@ public struct Inspection: Sendable, Encodable {
         public let depth: Int
         /// Without the batch: `[H, W, C]` or `[T, C]`.
         public let shape: [Int]
+    }
+
+    /// What an ONNX model says of itself.
+    public struct GraphReport: Sendable, Encodable {
+        public let producer: String
+        public let operatorSet: Int
+        /// The value of the graph that the pooled vector is made of.
+        public let pooledValue: String
+        /// How often each operator occurs.
+        public let operators: [String: Int]
+        /// Values that can be taps, with their shapes in the file's own order: `[C, H, W]` or `[T, C]`.
+        public let values: [TapReport]
     }
 
     public let source: String
@@ -33,6 +46,8 @@ public struct Inspection: Sendable, Encodable {
     public let hasTokenizer: Bool
     /// Tensors of the checkpoint that the network does without.
     public let ignored: [String]
+    /// Of an ONNX model: how its graph is made.
+    public let graph: GraphReport?
     /// Why the weights do not fit: missing, left-over and mis-shaped tensors.
     public let problems: [String]
 
@@ -44,9 +59,7 @@ public struct Inspection: Sendable, Encodable {
     /// - Throws: `BackboneError` if the source does not tell which network it holds, `CheckpointError` if the weights
     ///   cannot be read.
     public init(_ source: BackboneSource, forPicturesOf side: Int? = nil) throws {
-        let files = try WeightFiles(source.url)
         self.source = source.url.path
-        elementTypes = files.tensors.values.reduce(into: [:]) { $0[$1.elementType.rawValue, default: 0] += $1.elementCount }
         preprocessing = source.preprocessing
         hasTokenizer = FileManager.default.fileExists(atPath: source.url.appendingPathComponent("tokenizer.json").path)
         family = source.architecture.family
@@ -57,13 +70,33 @@ public struct Inspection: Sendable, Encodable {
         } catch let error as WeightMismatch {
             problems = error.problems
         }
+        let model = opened?.network as? ONNXBackbone
+        let tensors = try model?.namedTensors.map(\.tensor) ?? Array(WeightFiles(source.url).tensors.values)
+        elementTypes = tensors.reduce(into: [:]) { $0[$1.elementType.rawValue, default: 0] += $1.elementCount }
+        graph = try model.map { try Self.graph(of: $0, side ?? source.preprocessing?.outputSize.width ?? 224) }
         network = opened?.architecture.name ?? source.architecture.name
         dialect = opened?.dialect ?? "unknown"
         ignored = opened?.ignored ?? []
         let module = try opened?.network ?? source.architecture.resized(to: side).blankNetwork
-        parameters = module.parameterCount
+        parameters = model?.model.parameterCount ?? module.parameterCount
         let seen = Self.run(Self.backbone(in: module), side ?? source.preprocessing?.outputSize.width)
         (input, taps, pooledFeatures, multiplyAdds) = (seen.input, seen.taps, seen.pooledFeatures, seen.multiplyAdds)
+    }
+
+    private static func graph(of network: ONNXBackbone, _ side: Int) throws -> GraphReport {
+        let model = network.model
+        let side = network.pictureSize ?? side
+        let inputs = model.inputs.map { port in
+            (port.shape ?? []).enumerated().map { axis, size in size ?? (axis == 0 ? 1 : axis == 1 ? 3 : side) }
+        }
+        let shapes = try model.shapes(forInputs: inputs)
+        let values = model.values.enumerated().compactMap { depth, value -> TapReport? in
+            guard let shape = shapes[value.name], (3...4).contains(shape.count), shape[0] == 1 else { return nil }
+            return TapReport(name: value.name, depth: depth + 1, shape: Array(shape.dropFirst()))
+        }
+        return GraphReport(
+            producer: model.producer, operatorSet: model.operatorSet, pooledValue: network.pooledValue,
+            operators: model.operatorCounts, values: values)
     }
 
     /// The network that is shown: of a pair, the one for pictures.
@@ -100,13 +133,5 @@ public struct Inspection: Sendable, Encodable {
                 name: tap.name, depth: tap.depth, shape: features?.taps[tap.name].map { Array($0.shape.dropFirst()) } ?? [])
         }
         return (shape, taps, backbone.pooledFeatures, count)
-    }
-}
-
-extension Architecture {
-    /// The network, its weights all zero.
-    fileprivate var blankNetwork: any Module {
-        func blank(_ configuration: some BackboneConfiguration) -> any Module { configuration.makeNetwork() }
-        return blank(configuration)
     }
 }

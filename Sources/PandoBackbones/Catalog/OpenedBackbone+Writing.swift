@@ -33,6 +33,10 @@ extension OpenedBackbone {
             try AtomicFile.write(
                 preprocessing.encodedConfiguration(), to: folder.appendingPathComponent("preprocessor_config.json"))
         }
+        if let model = network as? ONNXBackbone {
+            for (name, file) in model.files { try copy(file, to: folder.appendingPathComponent(name)) }
+            return
+        }
         let tensors = Dictionary(uniqueKeysWithValues: network.namedTensors.map { ($0.name, $0.tensor) })
         try SafetensorsFile.write(
             tensors, metadata: ["format": "pt"], to: folder.appendingPathComponent("model.safetensors"))
@@ -41,11 +45,14 @@ extension OpenedBackbone {
         for name in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json", "1_Pooling/config.json"] {
             let file = source.appendingPathComponent(name)
             guard FileManager.default.fileExists(atPath: file.path) else { continue }
-            let target = folder.appendingPathComponent(name)
-            try FileManager.default.createDirectory(
-                at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try FileManager.default.copyItem(at: file, to: target)
+            try copy(file, to: folder.appendingPathComponent(name))
         }
+    }
+
+    private func copy(_ file: URL, to target: URL) throws {
+        try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        let source = try MappedFile(file)
+        _ = try AtomicFile.write(to: target) { try $0.write(source.bytes) }
     }
 
     /// The same backbone with other weights: adapters merged into them.

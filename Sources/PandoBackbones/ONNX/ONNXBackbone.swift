@@ -117,6 +117,11 @@ public struct ONNXBackbone: ImageBackbone {
         return Features(taps: Dictionary(uniqueKeysWithValues: zip(read, results.dropFirst())), pooled: pooled)
     }
 
+    /// The files that the network is in, by the names that they need in a folder of ours.
+    public var files: [(name: String, file: URL)] {
+        [(ONNXConfiguration.fileName, model.url)] + model.externalFiles.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
     /// None: what lies behind the pooled value is not run.
     public func logits(_ pooled: Tensor) -> Tensor? { nil }
 

@@ -28,6 +28,10 @@ public struct ONNXConfiguration: ImageBackboneConfiguration {
         isSizeFixed = network.pictureSize != nil
     }
 
+    /// None but those that are asked for: any value of the graph can be one.
+    public var summaryTaps: [Tap.Name] { taps.map(\.name) }
+    public var isTrainable: Bool { false }
+
     public func problem(withPicturesOf side: Int) -> String? {
         isSizeFixed && side != self.side ? "was exported for pictures of \(self.side) pixels; it cannot take \(side)" : nil
     }

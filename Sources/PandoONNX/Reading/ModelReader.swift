@@ -6,7 +6,7 @@ import SwiftProtobuf
 struct ModelReader {
     let url: URL
     private(set) var problems: [ONNXError.Problem] = []
-    private var externalFiles: [String: MappedFile] = [:]
+    private(set) var externalFiles: [String: MappedFile] = [:]
 
     /// ONNX's own operators, as far as they mean the same here.
     static let operatorSets = 13...28

@@ -117,13 +117,15 @@ private struct Contents {
     {
         try write(json: architecture.resized(to: preprocessing.outputSize.width), to: "backbone/config.json")
         try write(preprocessing.encodedConfiguration(), to: "backbone/preprocessor_config.json")
-        try write(tensors: backbone.namedTensors, to: "backbone/model.safetensors")
+        guard let model = backbone as? ONNXBackbone else {
+            return try write(tensors: backbone.namedTensors, to: "backbone/model.safetensors")
+        }
+        for (name, file) in model.files { try copy(file, to: "backbone/\(name)") }
     }
 
     mutating func copyTextEncoder(from source: URL) throws {
         for name in try SentenceEncoder.files(of: source) {
-            let file = try MappedFile(source.appendingPathComponent(name))
-            try write(bytes: file.bytes, to: "text_backbone/\(name)")
+            try copy(source.appendingPathComponent(name), to: "text_backbone/\(name)")
         }
     }
 
@@ -155,9 +157,9 @@ private struct Contents {
         digests[path] = FileDigest.of(data)
     }
 
-    private mutating func write(bytes: UnsafeRawBufferPointer, to path: String) throws {
-        let url = try place(path)
-        _ = try AtomicFile.write(to: url) { try $0.write(bytes) }
+    private mutating func copy(_ file: URL, to path: String) throws {
+        let (source, url) = (try MappedFile(file), try place(path))
+        _ = try AtomicFile.write(to: url) { try $0.write(source.bytes) }
         digests[path] = try FileDigest.ofFile(url)
     }
 

@@ -100,7 +100,7 @@ private struct PlanReader {
         let isRandom = section.text("weights") == "random"
         let weights = isRandom ? nil : existingPath("weights", in: section, required: false)
         var plan = backbone(name, weights: weights, section, key: name == nil ? "weights" : "name")
-        plan.readTaps = taps(section, of: plan.architecture) ?? plan.readTaps
+        readTaps(section, into: &plan)
         plan.pictureSize = section.optionalInteger("image_size", in: 16...1024)
         plan.isTrained = section.flag("train", default: false)
         if isRandom {
@@ -109,6 +109,9 @@ private struct PlanReader {
                 section.problem("train", "a backbone with random weights knows nothing unless it is trained; leave 'train' out")
             }
             plan.isTrained = true
+        }
+        if plan.isTrained, plan.architecture.image?.isTrainable == false {
+            section.problem("train", "the network of an ONNX file stays as it was exported; leave 'train' out")
         }
         if let size = plan.pictureSize, let problem = plan.architecture.image?.problem(withPicturesOf: size) {
             section.problem("image_size", "\(plan.name) \(problem)")
@@ -134,7 +137,7 @@ private struct PlanReader {
             }
             guard let preprocessing = source.preprocessing else {
                 throw BackboneError(
-                    weights.path, "nothing says how pictures are fed to it; put a preprocessor_config.json beside the weights")
+                    weights.path, "nothing says how pictures are fed to it; put a preprocessor_config.json beside it, or run pando import with --preprocessing")
             }
             return BackbonePlan(architecture, weights: .file(weights), preprocessing: preprocessing)
         } catch {
@@ -150,24 +153,29 @@ private struct PlanReader {
     }
 
     /// Reads `taps: [NAME, …]`, in order of depth whatever the order in the file.
-    private func taps(_ section: PlanSection, of architecture: Architecture) -> [String]? {
-        guard let value = section.value("taps") else { return nil }
+    private func readTaps(_ section: PlanSection, into plan: inout BackbonePlan) {
+        guard let value = section.value("taps") else { return }
         guard let list = value.sequence else {
-            section.problem("taps", "expected a list of taps, found \(value.kindInWords)")
-            return nil
+            return section.problem("taps", "expected a list of taps, found \(value.kindInWords)")
         }
-        let known = architecture.blankImageBackbone?.taps.map(\.name) ?? []
+        let names = list.map { $0.plainText ?? "" }
+        // Any value of a graph can be a tap; it becomes one by being asked for.
+        if case .file(let url) = plan.weights {
+            do { plan.architecture = try BackboneSource(url, as: plan.architecture).reading(names).architecture } catch {
+                return section.problem("taps", "\(error)")
+            }
+        }
+        let known = plan.architecture.image?.taps.map(\.name) ?? []
         var wanted: Set<String> = []
-        for node in list {
-            let name = node.plainText ?? ""
+        for (node, name) in zip(list, names) {
             if !known.contains(name) {
                 section.problem(
-                    "taps", "\(architecture.name) has no tap \(node.kindInWords)" + Suggestion.hint(for: name, among: known))
+                    "taps", "\(plan.name) has no tap \(node.kindInWords)" + Suggestion.hint(for: name, among: known))
             } else if !wanted.insert(name).inserted {
                 section.problem("taps", "'\(name)' stands twice")
             }
         }
-        return known.filter(wanted.contains)
+        plan.readTaps = known.filter(wanted.contains)
     }
 
     private func textBackbone(_ section: PlanSection) -> TextBackbonePlan {

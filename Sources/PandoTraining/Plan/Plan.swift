@@ -66,13 +66,13 @@ public struct BackbonePlan: Sendable, Hashable, Codable {
         _ architecture: Architecture = PlanDefaults.backbone, weights: Weights = .pretrained,
         preprocessing: Preprocessing? = nil, taps: [Tap.Name]? = nil, pictureSize: Int? = nil, isTrained: Bool = false
     ) {
-        guard let network = architecture.blankImageBackbone,
+        guard let image = architecture.image,
             let preprocessing = preprocessing ?? architecture.configuration.preprocessing
         else { stop("BackbonePlan: \(architecture.name) sees no pictures") }
         self.architecture = architecture
         self.weights = weights
         self.preprocessing = preprocessing
-        readTaps = taps ?? network.summaryTaps
+        readTaps = taps ?? image.summaryTaps
         self.pictureSize = pictureSize
         self.isTrained = isTrained
     }

@@ -1,27 +1,30 @@
 import PandoBackbones
+import PandoNN
 
 extension Architecture {
     /// In whose names adapters of this network are stored: transformers' where it has the network, as PEFT's users do.
     public var adapterDialect: Dialect { dialects.first { $0.name == "transformers" } ?? .own }
+}
 
-    /// The modules that LoRA adapts unless told otherwise: query and value projections as for BERT, and where there is no
-    /// attention, the layers with most of the weights.
+extension LoRAConfiguration {
+    /// The modules that LoRA adapts unless told otherwise: query and value projections, as PEFT does for BERT; where there
+    /// is no attention, the layers with most of the weights.
     ///
     /// PEFT has such defaults for language networks only.
-    /// - Throws: `LoRAError` for a network that has none.
-    public func usualLoRATargets() throws(LoRAError) -> [String] {
-        for (families, targets) in Self.usualTargets where families.contains(family) { return targets }
-        throw LoRAError(name, "has no usual target modules; name them")
+    /// - Throws: `LoRAError` for a network that has none of the usual modules.
+    public static func usualTargets(of network: some Module, in dialect: Dialect) throws(LoRAError) -> Targets {
+        let names = network.adaptableLayers.filter { $0.value.groups == 1 }.keys.flatMap { dialect.theirs($0).names }
+        for targets in usual where targets.allSatisfy({ target in names.contains { $0.hasSuffix("." + target) } }) {
+            return .names(targets)
+        }
+        throw LoRAError("LoRA", "the network has none of the modules that are usually adapted; name some, as in --targets fc1,fc2")
     }
 
-    /// By family, in the names of `adapterDialect`.
-    private static let usualTargets: [(families: Set<String>, targets: [String])] = [
-        (["vit", "swin", "bert", "roberta"], ["query", "value"]),
-        (["clip", "siglip", "llama"], ["q_proj", "v_proj"]),
-        (["distilbert"], ["q_lin", "v_lin"]),
-        (["t5"], ["q", "v"]),
-        (["convnext", "convnextv2"], ["pwconv1", "pwconv2"]),
-        (["resnet"], ["layer.0.convolution", "layer.1.convolution", "layer.2.convolution"]),
-        (["mobilenet_v2"], ["expand_1x1.convolution", "reduce_1x1.convolution"]),
+    /// The first list all of whose modules a network has is taken.
+    private static let usual = [
+        ["query", "value"], ["q_proj", "v_proj"], ["q_lin", "v_lin"], ["q", "v"], ["qkv"],
+        ["pwconv1", "pwconv2"], ["mlp.fc1", "mlp.fc2"], ["layer.0.convolution", "layer.1.convolution"],
+        ["expand_1x1.convolution", "reduce_1x1.convolution"], ["expand_conv", "project_conv"], ["conv_pw", "conv_pwl"],
+        ["conv1", "conv2"],
     ]
 }
