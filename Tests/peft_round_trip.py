@@ -41,13 +41,16 @@ def clip():
     )
 
 
+# A name, the network, whose names its modules have, and PEFT's LoraConfig.
 CASES = [
-    ("bert", bert, dict(r=4, target_modules=["query", "value"])),
-    ("bert, DoRA, rsLoRA", bert, dict(r=4, target_modules=["query", "dense"], use_dora=True, use_rslora=True)),
-    ("vit", vit, dict(r=4, lora_alpha=3, target_modules=["q_proj", "v_proj"], rank_pattern={"layers.1.attention.q_proj": 2})),
-    ("vit, DoRA", vit, dict(r=4, target_modules=["q_proj", "k_proj", "v_proj"], use_dora=True)),
-    ("clip", clip, dict(r=4, target_modules=["q_proj", "v_proj", "fc1"], bias="lora_only")),
-]
+    ("bert", bert, "transformers", dict(r=4, target_modules=["query", "value"])),
+    ("bert, DoRA, rsLoRA", bert, "transformers", dict(r=4, target_modules=["query", "dense"], use_dora=True, use_rslora=True)),
+    ("vit", vit, "transformers 5", dict(
+        r=4, lora_alpha=3, target_modules=["q_proj", "v_proj"], rank_pattern={"layers.1.attention.q_proj": 2}
+    )),
+    ("vit, DoRA", vit, "transformers 5", dict(r=4, target_modules=["q_proj", "k_proj", "v_proj"], use_dora=True)),
+    ("clip", clip, "transformers (CLIP)", dict(r=4, target_modules=["q_proj", "v_proj", "fc1"], bias="lora_only")),
+]  # fmt: skip
 
 
 def pando(*arguments) -> None:
@@ -70,7 +73,7 @@ def rows(tensors: dict[str, torch.Tensor]) -> list[torch.Tensor]:
     return sorted(found, key=lambda row: (len(row), float(row.double().sum())))
 
 
-def check(name: str, make, lora: dict) -> float:
+def check(make, names: str, lora: dict) -> float:
     torch.manual_seed(0)
     base = make()
     inputs = torch.arange(24).reshape(2, 12) if make is bert else torch.linspace(-1, 1, 2 * 3 * 32 * 32).reshape(2, 3, 32, 32)
@@ -84,11 +87,15 @@ def check(name: str, make, lora: dict) -> float:
         adapted.save_pretrained(folder / "adapter")
         expected = run(adapted, inputs)
 
-        pando("adapter", "convert", folder / "adapter", "--backbone", folder / "base", "--names", "transformers 5", "-o", folder / "converted")
-        again = PeftModel.from_pretrained(type(base).from_pretrained(folder / "base"), folder / "converted")
+        pando(
+            "adapter", "convert", folder / "adapter", "--backbone", folder / "base", "--names", names,
+            "-o", folder / "converted",
+        )  # fmt: skip
+        again = type(base).from_pretrained(folder / "base")
+        again = PeftModel.from_pretrained(again, folder / "converted")
         worst = float((run(again, inputs) - expected).abs().max())
 
-        pando("adapter", "new", "--backbone", folder / "base", "--rank", 2, "-o", folder / "fresh")
+        pando("adapter", "new", "--backbone", folder / "base", "--names", names, "--rank", 2, "-o", folder / "fresh")
         plain = type(base).from_pretrained(folder / "base")
         before = run(plain, inputs)
         fresh = PeftModel.from_pretrained(plain, folder / "fresh")
@@ -104,8 +111,8 @@ def check(name: str, make, lora: dict) -> float:
 
 def main() -> None:
     failed = False
-    for name, make, lora in CASES:
-        worst = check(name, make, lora)
+    for name, make, names, lora in CASES:
+        worst = check(make, names, lora)
         failed |= worst > 1e-4
         print(f"{name:24} largest difference {worst:.1e}{'  TOO LARGE' if worst > 1e-4 else ''}")
     sys.exit(failed)

@@ -71,7 +71,7 @@ struct AdapterCommand: ParsableCommand {
         @Argument(help: "The adapter's folder.")
         var adapter: String
         @OptionGroup var base: BackboneOptions
-        @Option(help: "Whose names: one of those that the backbone's network is known by (pando adapter convert lists them).")
+        @Option(help: "Whose names: for example transformers, 'transformers 5' or timm; a wrong one lists them.")
         var names: String
         @Option(help: "What stands before every module's name there, as in `vit.`")
         var prefix: String = ""
@@ -80,11 +80,7 @@ struct AdapterCommand: ParsableCommand {
 
         func run() throws {
             let opened = try base.opened()
-            let dialects = opened.architecture.dialects + [.own]
-            guard let dialect = dialects.first(where: { $0.name == names }) else {
-                throw ValidationError(
-                    "a \(opened.architecture.name) is not known by names of '\(names)'; it is by those of \(dialects.map(\.name).joined(separator: ", "))")
-            }
+            let dialect = try AdapterCommand.dialect(names, of: opened)
             let set = try opened.adapter(in: URL(fileURLWithPath: adapter, isDirectory: true))
             try AdapterCommand.write(try set.renamed(in: dialect, prefix: prefix), to: output)
         }
@@ -108,6 +104,8 @@ struct AdapterCommand: ParsableCommand {
         var dora = false
         @Flag(help: "Multiply by alpha / √rank (rsLoRA).")
         var rslora = false
+        @Option(help: "Whose names: as for pando adapter convert (default: those of the backbone's own checkpoint).")
+        var names: String?
         @Option(help: "Seed of the random factors.")
         var seed: UInt64 = 0
         @Option(name: [.customShort("o"), .long], help: ArgumentHelp("The folder to write.", valueName: "folder"))
@@ -120,7 +118,7 @@ struct AdapterCommand: ParsableCommand {
         func run() throws {
             let opened = try base.opened()
             let named = targets?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            let dialect = opened.architecture.adapterDialect
+            let dialect = try AdapterCommand.dialect(names ?? opened.dialect, of: opened)
             func fresh(_ network: some Module) throws -> LoRASet {
                 let configuration = LoRAConfiguration(
                     rank: rank, alpha: alpha,
@@ -133,6 +131,14 @@ struct AdapterCommand: ParsableCommand {
             try AdapterCommand.write(set, to: output)
             print("\(set.sites.count) layers, \(set.parameterCount) parameters")
         }
+    }
+
+    /// The names of a library, as the backbone's network is known by.
+    static func dialect(_ name: String, of opened: OpenedBackbone) throws -> Dialect {
+        let dialects = opened.architecture.dialects + [.own]
+        if let dialect = dialects.first(where: { $0.name == name }) { return dialect }
+        let known = Array(Set(dialects.map(\.name))).sorted().joined(separator: ", ")
+        throw ValidationError("--names: a \(opened.architecture.name) is not known by those of '\(name)'; it is by \(known)")
     }
 
     static func write(_ set: LoRASet, to path: String) throws {

@@ -1,11 +1,6 @@
 import PandoBackbones
 import PandoNN
 
-extension Architecture {
-    /// In whose names adapters of this network are stored: transformers' where it has the network, as PEFT's users do.
-    public var adapterDialect: Dialect { dialects.first { $0.name == "transformers" } ?? .own }
-}
-
 extension LoRAConfiguration {
     /// The modules that LoRA adapts unless told otherwise: query and value projections, as PEFT does for BERT; where there
     /// is no attention, the layers with most of the weights.

@@ -179,6 +179,10 @@ private struct Reading {
             problems.append("\(module) is no layer of this network, which has \(LoRASet.sample(layers, dialect))")
             return
         }
+        guard dialect.theirs(place.name).rule?.shares.isEmpty ?? true else {
+            problems.append("\(module) is one of several parts of \(place.name) that differ in size; LoRA cannot adapt it here")
+            return
+        }
         guard let down = tensors["lora_A.weight"], let up = tensors["lora_B.weight"] else {
             problems.append("\(module) has only \(tensors.keys.sorted().joined(separator: ", ")); expected lora_A.weight and lora_B.weight")
             return

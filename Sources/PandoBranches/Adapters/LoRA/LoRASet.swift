@@ -84,7 +84,8 @@ public struct LoRASet: Module {
     ) throws(LoRAError) -> [Site] {
         var sites: [Site] = []
         for (path, layer) in layers.sorted(by: { $0.key < $1.key }) {
-            let names = dialect.theirs(path).names
+            let (names, rule) = dialect.theirs(path)
+            guard rule?.shares.isEmpty ?? true else { continue }  // parts of different sizes: a query, and key and value
             for (part, name) in names.enumerated()
             where try configuration.isTarget(prefix + name, isLinear: layer.kind == .linear) {
                 sites.append(Site(layer: path, part: part, partCount: names.count, name: prefix + name))
