@@ -75,8 +75,7 @@ public struct SentenceEncoder: Sendable {
     /// - Throws: `BackboneError`.
     public static func features(of folder: URL) throws -> Int {
         let architecture = try BackboneSource(SentenceModules(folder: folder).network).architecture
-        func blank(_ configuration: some BackboneConfiguration) -> any Module { configuration.makeNetwork() }
-        guard let network = blank(architecture.configuration) as? any TextBackbone else {
+        guard architecture.image == nil, let network = architecture.blankNetwork as? any TextBackbone else {
             throw BackboneError(folder.path, "a \(architecture.name) does not encode texts")
         }
         return network.pooledFeatures
