@@ -21,6 +21,10 @@ extension Work {
         if !images.isEmpty { works.append(extraction(images, workers: workers)) }
         works.append(firstPrediction(images))
         works += tokenization()
+        for network in [FrozenNetwork.resNet50, .vitBase] {
+            works += Precision.allCases.map { exported(network, $0, batch: 8, workers: workers) }
+        }
+        works.append(loading())
         return works
     }
 }

@@ -55,7 +55,7 @@ import Testing
         for side in sizes {
             let network = try source.open(forPicturesOf: side).imageBackbone()
             #expect(network.pictureSize == side)
-            let features = network.features(of: ImageBackboneTests.waves(side, side))
+            let features = network.features(of: Tensor.waves(side, side))
             expectClose(features.pooled, reference.golden["resized/\(side)"]!, relative: 1e-4, "\(side) pixels")
         }
     }

@@ -19,14 +19,6 @@ import Testing
 
     static func network(_ name: String) -> any ImageBackbone { networks.first { $0.name == name }!.network }
 
-    /// Two pictures that both sides compute: `sin(0.013 i) + sin(0.00037 i)`.
-    static func waves(_ height: Int, _ width: Int) -> Tensor {
-        let values = (0..<2 * height * width * 3).map { index in
-            Float(sin(0.013 * Double(index)) + sin(0.00037 * Double(index)))
-        }
-        return Tensor(values, shape: [2, height, width, 3])
-    }
-
     static func golden(_ name: String, _ height: Int, _ width: Int) throws -> NamedTensors {
         try SafetensorsFile(goldenFile("\(name)_\(height)x\(width).safetensors")).tensors
     }
@@ -35,7 +27,7 @@ import Testing
     func everyTapEqualsPyTorchs(name: String, height: Int, width: Int) throws {
         let network = Self.network(name)
         let golden = try Self.golden(name, height, width)
-        let features = network.features(of: Self.waves(height, width), reading: Set(network.taps.map(\.name)))
+        let features = network.features(of: Tensor.waves(height, width), reading: Set(network.taps.map(\.name)))
         try Self.check(features, network, against: golden, relative: 1e-4)
     }
 
@@ -44,15 +36,15 @@ import Testing
         let network = Self.network(name)
         let golden = try Self.golden(name, height, width)
         let frozen = FrozenBackbone(network, reading: Set(network.taps.map(\.name)))
-        try Self.check(frozen.features(of: Self.waves(height, width)), network, against: golden, relative: 1e-4)
-        let pooledOnly = FrozenBackbone(network).features(of: Self.waves(height, width), workers: 2)
+        try Self.check(frozen.features(of: Tensor.waves(height, width)), network, against: golden, relative: 1e-4)
+        let pooledOnly = FrozenBackbone(network).features(of: Tensor.waves(height, width), workers: 2)
         expectClose(pooledOnly.pooled, golden["pooled"]!, relative: 1e-4, "pooled")
     }
 
     @Test(arguments: Catalog.fetched)
     func reducedPrecisionKeepsTheDirectionOfTheFeatures(name: String) throws {
         let pooled = try Self.golden(name, 224, 224)["pooled"]!
-        let found = FrozenBackbone(Self.network(name), precision: .bfloat16).features(of: Self.waves(224, 224)).pooled
+        let found = FrozenBackbone(Self.network(name), precision: .bfloat16).features(of: Tensor.waves(224, 224)).pooled
         let cosines = (found.l2Normalized() * pooled.l2Normalized()).sum(along: [1]).scalars()
         for cosine in cosines { #expect(cosine > 0.995 && cosine < 1.0001) }
     }

@@ -18,7 +18,7 @@ import Testing
     func vectorsAndSimilaritiesEqualTransformers(name: String) throws {
         let folder = try TemporaryDirectory()
         let (pair, reference) = try open(name, in: folder)
-        let images = pair.imageVectors(pair.image.features(of: ImageBackboneTests.waves(64, 64)).pooled)
+        let images = pair.imageVectors(pair.image.features(of: Tensor.waves(64, 64)).pooled)
         let texts = pair.textVectors(pair.text.features(of: .reference(length: 12, vocabulary: 83)).pooled)
         expectClose(images, reference.golden["images"]!, relative: 1e-4, "pictures")
         expectClose(texts, reference.golden["texts"]!, relative: 1e-4, "texts")
@@ -34,7 +34,7 @@ import Testing
         let architecture = try #require(source.architecture.forPictures)
         let half = try BackboneSource(folder.url, as: architecture).open()
         #expect(half.ignored.contains { $0.hasPrefix("text_model.") })
-        let pictures = ImageBackboneTests.waves(64, 64)
+        let pictures = Tensor.waves(64, 64)
         let expected = pair.image.features(of: pictures).pooled
         #expect(try half.imageBackbone().features(of: pictures).pooled.scalars() == expected.scalars())
         let opened = try source.open()

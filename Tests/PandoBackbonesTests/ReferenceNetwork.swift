@@ -15,28 +15,22 @@ struct ReferenceNetwork {
     }
 
     let golden: NamedTensors
-    /// The library's tensors under its own names.
-    let weights: [String: Tensor]
+    private let checkpoint: ReferenceCheckpoint
     let input: Input
-    let configuration: String
+
+    var configuration: String { checkpoint.configuration }
+    /// The library's tensors under its own names.
+    var weights: [String: Tensor] { checkpoint.weights }
 
     init(_ name: String, in folder: String = "parity") throws {
         let file = try SafetensorsFile(goldenFile("\(folder)/\(name).safetensors"))
         golden = file.tensors
-        configuration = try #require(file.metadata["config.json"])
-        weights = Dictionary(
-            uniqueKeysWithValues: try #require(file.metadata["tensors"]).split(separator: "\n").map { line in
-                let fields = line.split(separator: " ", omittingEmptySubsequences: false)
-                let shape = fields[2].split(separator: ",").map { Int($0)! }
-                let type: ElementType = ["F32": .float32, "I64": .int64, "BOOL": .bool][fields[1]]!
-                let isFloat = type == .float32
-                return (String(fields[0]), isFloat ? .wave(String(fields[0]), shape) : .zeros(shape, type))
-            })
+        checkpoint = try ReferenceCheckpoint(metadata: file.metadata)
         let sizes = try JSONDecoder().decode([Int].self, from: Data(try #require(file.metadata["input"]).utf8))
         if file.metadata["kind"] == "text" {
             input = .texts(.reference(length: sizes[1], vocabulary: sizes[2]))
         } else {
-            input = .pictures(ImageBackboneTests.waves(sizes[1], sizes[2]))
+            input = .pictures(.waves(sizes[1], sizes[2]))
         }
     }
 
@@ -48,8 +42,7 @@ struct ReferenceNetwork {
 
     /// Writes the checkpoint as the library would.
     func source(in folder: TemporaryDirectory) throws -> BackboneSource {
-        _ = try folder.file("config.json", holding: Array(configuration.utf8))
-        try SafetensorsFile.write(weights, to: folder.file("model.safetensors"))
+        try checkpoint.write(into: folder)
         return try BackboneSource(folder.url)
     }
 
@@ -65,22 +58,5 @@ extension TokenTensors {
         let mask = (0..<count).map { Int64($0 < count - length / 3 ? 1 : 0) }
         let shape = [2, length]
         return TokenTensors(ids: Tensor(ids, shape: shape), attentionMask: Tensor(mask, shape: shape))
-    }
-}
-
-extension Tensor {
-    /// The values that `fill` of `Tests/golden/networks.py` gives the tensor `name`.
-    static func wave(_ name: String, _ shape: [Int]) -> Tensor {
-        let phase = 0.1 * Double(name.utf8.reduce(0) { $0 + Int($1) })
-        let isWide = shape.count >= 2
-        let count = shape.reduce(1, *)
-        let scale: Double = isWide ? (2 / Double(count / shape[0])).squareRoot() : 0.1
-        let shift: Double = !isWide && (name.hasSuffix("weight") || name.hasSuffix("running_var")) ? 1 : 0
-        let values = (0..<count).map { index -> Float in
-            let place = Double(index)
-            let wave: Double = sin(0.37 * (place * place) + phase)
-            return Float(wave * scale + shift)
-        }
-        return Tensor(values, shape: shape)
     }
 }
