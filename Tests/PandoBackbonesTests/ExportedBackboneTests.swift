@@ -29,7 +29,7 @@ import Testing
     @Test(arguments: ["mobilenet_v2", "efficientnet_lite0"])
     func `an exported network of the catalog computes what it computed`(name: String) throws {
         let network = try Catalog.architecture(named: name).makeImageBackbone(forPicturesOf: 64, seed: 0)
-        try check(network, ImageBackboneTests.waves(64, 64), in: TemporaryDirectory())
+        try check(network, Tensor.waves(64, 64), in: TemporaryDirectory())
     }
 
     private func check(_ network: some ImageBackbone, _ pictures: Tensor, in folder: TemporaryDirectory) throws {

@@ -94,7 +94,7 @@ import Testing
         let adapted = try Case(name)
         func check(_ network: some Module) throws {
             let restored = try network.merged(with: adapted.set).unmerged(from: adapted.set)
-            let replaced = Set(adapted.set.replaced.keys)
+            let replaced = Set(adapted.set.replacements.keys)
             for (old, new) in zip(network.namedTensors, restored.namedTensors) where !replaced.contains(old.name) {
                 expectClose(new.tensor, old.tensor, relative: 1e-5, old.name)
             }

@@ -93,7 +93,7 @@ extension CommandLineTests {
             let bytes = Array(try Data(contentsOf: whole))
             try expectRefusal(ofWeights: folder.file("cut.safetensors", holding: Array(bytes.prefix(5000))).path, says: [])
             let poisoned = Array(bytes.dropLast(4)) + [0, 0, 0xC0, 0x7F]
-            try expectRefusal(ofWeights: folder.file("nan.safetensors", holding: poisoned).path, says: ["NaN"])
+            try expectRefusal(ofWeights: folder.file("nan.safetensors", holding: poisoned).path, says: ["not finite"])
         }
 
         // MARK: Bundles

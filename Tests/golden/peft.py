@@ -66,7 +66,10 @@ def resnet():
     network = torchvision.models.resnet._resnet(
         torchvision.models.resnet.BasicBlock, [1, 1, 1, 1], None, False, num_classes=5
     )
-    return network, ours("resnet", "resnet10", blocks=[1, 1, 1, 1], isBottleneck=False, classCount=5)
+    return network, ours(
+        "resnet", "resnet10", stemChannels=64, widths=[64, 128, 256, 512], blocks=[1, 1, 1, 1], isBottleneck=False,
+        stridesFirstStage=False, stridesFirstConvolution=False, activation="relu", classCount=5,
+    )  # fmt: skip
 
 
 @dataclass
@@ -120,14 +123,14 @@ CASES = {
         VIT_TAP, None, lambda output: output.logits,
     ),
     "vit_timm": Case(
-        timm_vit, dict(r=2, lora_alpha=3, target_modules=["qkv", "fc2"], layers_to_transform=[0, 11],
+        timm_vit, dict(r=2, lora_alpha=3, target_modules=["qkv", "fc2"], layers_to_transform=[0, 11], layers_pattern="blocks",
                        exclude_modules=["blocks.0.mlp.fc2"]),
         ("blocks.11", "blocks.11"), lambda output, last: None, lambda output: output,
     ),
     "clip": Case(
         clip, dict(r=4, lora_alpha=4, target_modules=["q_proj", "v_proj", "out_proj"], layers_to_transform=[1],
                    layers_pattern="layers"),
-        ("vision_model.encoder.layers.1", "vision_model.encoder.layers.1"), lambda output, last: None,
+        ("blocks.1", "vision_model.encoder.layers.1"), lambda output, last: None,
     ),
     "bert": Case(
         bert, dict(r=4, lora_alpha=16, target_modules=["query", "value"], lora_bias=True),

@@ -83,12 +83,14 @@ public struct LoRAConfiguration: Sendable, Hashable {
         }
     }
 
-    /// The number of the block that a module lies in: the first after a list's name, else the first of all.
+    /// The number of the block that a module lies in, by PEFT's rule: the first after a list's name; where no list is
+    /// named, the first after two other words at least.
     private func layerNumber(in name: String) -> Int? {
         let parts = name.split(separator: ".")
-        return zip(parts, parts.dropFirst()).first { list, number in
-            Int(number) != nil && (layerLists.isEmpty || layerLists.contains(String(list)))
-        }.flatMap { Int($1) }
+        return parts.indices.dropLast().first { index in
+            guard index > 0, Int(parts[index]) != nil else { return false }
+            return layerLists.isEmpty ? index > 1 : layerLists.contains(String(parts[index - 1]))
+        }.flatMap { Int(parts[$0]) }
     }
 
     /// PEFT's rule for patterns: a key is a regular expression that must match the end of the name, from a dot on.

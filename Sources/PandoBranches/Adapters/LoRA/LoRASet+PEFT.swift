@@ -37,7 +37,7 @@ extension LoRASet {
         let dialect = Self.dialect(of: modules, among: layers, architecture)
         var reading = Reading(
             configuration: configuration, dialect: dialect, prefix: Self.prefix(of: modules, dialect), layers: layers,
-            ownNames: Set(network.namedTensors.map(\.name)))
+            ownShapes: Dictionary(uniqueKeysWithValues: network.namedTensors.map { ($0.name, $0.tensor.shape) }))
         try reading.take(tensors)
         if !reading.problems.isEmpty { throw LoRAError(file.path, reading.problems) }
         self.init(
@@ -55,9 +55,9 @@ extension LoRASet {
             }
         }
         let adapted = Set(sites.map(\.name))
-        for (name, tensor) in dialect.untranslated(replaced) {
-            let (module, last) = Self.split(prefix + name)
-            tensors[Self.root + (adapted.contains(module) ? "\(module).base_layer.\(last)" : prefix + name)] = tensor
+        for (name, tensor) in replaced {
+            let (module, last) = Self.split(name)
+            tensors[Self.root + (adapted.contains(module) ? "\(module).base_layer.\(last)" : name)] = tensor
         }
         for (name, tensor) in additional { tensors[Self.root + name] = tensor }
         try SafetensorsFile.write(
@@ -94,8 +94,17 @@ extension LoRASet {
                 configuration.alphaPattern[escaped] = Double(alpha)
             }
         }
-        return LoRASet(
-            configuration, dialect, prefix, sites, adapters, replaced: replaced, additional: additional)
+        var replaced: [String: Tensor] = [:]
+        for (name, tensor) in self.replaced {
+            let place = self.dialect.ours(name)
+            let names = dialect.theirs(place.name).names
+            guard names.count == place.partCount else {
+                throw LoRAError("the names of \(dialect.name)", "\(name) is part of \(names.joined(separator: ", ")) there")
+            }
+            let isPrefixed = !self.prefix.isEmpty && name.hasPrefix(self.prefix)
+            replaced[(isPrefixed ? prefix : "") + names[place.part]] = tensor
+        }
+        return LoRASet(configuration, dialect, prefix, sites, adapters, replaced: replaced, additional: additional)
     }
 
     /// Module and kind of a tensor that belongs to an adapter.
@@ -150,7 +159,8 @@ private struct Reading {
     let dialect: Dialect
     let prefix: String
     let layers: [String: AdaptableLayer]
-    let ownNames: Set<String>
+    /// The shapes of the network's tensors.
+    let ownShapes: [String: [Int]]
     var sites: [LoRASet.Site] = []
     var adapters: [LoRA] = []
     var replaced: [String: Tensor] = [:]
@@ -233,17 +243,23 @@ private struct Reading {
 
     /// Biases and whole modules: they replace the network's where it has them.
     private mutating func takeReplaced(_ tensors: [String: Tensor]) {
-        let plain = Dictionary(
-            uniqueKeysWithValues: tensors.map { ($0.key.replacingOccurrences(of: ".base_layer.", with: "."), $0.value) })
-        let mine = plain.filter { ownNames.contains(dialect.ours($0.key).name) }
-        let translated = dialect.translated(mine)
-        problems += translated.problems
-        replaced = translated.tensors
-        for (name, tensor) in plain where mine[name] == nil {
+        for (stored, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+            let name = stored.replacingOccurrences(of: ".base_layer.", with: ".")
             let isSaved = configuration.savedModules.contains { name.hasPrefix($0 + ".") || name.contains("." + $0 + ".") }
-            if isSaved { additional[name] = tensor } else {
-                problems.append("\(name) \(tensor.shape) is left over: the network has no such tensor")
+            let place = dialect.ours(name)
+            guard var expected = ownShapes[place.name] else {
+                if isSaved { additional[name] = tensor } else {
+                    problems.append("\(stored) \(tensor.shape) is left over: the network has no such tensor")
+                }
+                continue
             }
+            if place.partCount > 1 { expected[0] /= place.partCount }
+            // A module that is saved whole may know another number of classes.
+            guard tensor.shape == expected || isSaved && tensor.rank == expected.count else {
+                problems.append("\(stored) has shape \(tensor.shape), expected \(expected)")
+                continue
+            }
+            replaced[name] = tensor
         }
     }
 }

@@ -25,7 +25,8 @@ public struct LoRASet: Module {
     public let prefix: String
     public let sites: [Site]
     var adapters: [LoRA]
-    /// Tensors that replace the network's: trained biases, whole modules. By the network's own names.
+    /// Tensors that replace the network's, or some rows of them: trained biases, whole modules. By the file's names
+    /// without PEFT's prefix.
     public var replaced: [String: Tensor]
     /// Saved modules that the network has no place for, a head above it; by the file's names without PEFT's prefix.
     public var additional: [String: Tensor]
@@ -102,7 +103,7 @@ public struct LoRASet: Module {
 
     public mutating func visit(_ visitor: inout some Visitor) {
         for (index, site) in sites.enumerated() { visitor.module("base_model.model." + site.name, &adapters[index]) }
-        for name in replaced.keys.sorted() { visitor.parameter(name, &replaced[name]!) }
+        for name in replaced.keys.sorted() { visitor.parameter("base_model.model." + name, &replaced[name]!) }
         for name in additional.keys.sorted() { visitor.parameter("base_model.model." + name, &additional[name]!) }
     }
 }
@@ -111,7 +112,7 @@ extension LoRASet.Site {
     /// The rows of a layer's weight or bias that are this site's.
     func rows(of tensor: Tensor) -> Tensor { partCount == 1 ? tensor : tensor.slice(range(of: tensor.shape[0])) }
 
-    func range(of count: Int) -> Range<Int> { part * (count / partCount)..<(part + 1) * (count / partCount) }
+    func range(of count: Int) -> Range<Int> { LoRASet.range(of: part, among: partCount, rows: count) }
 }
 
 extension Module {
@@ -119,7 +120,7 @@ extension Module {
     ///
     /// - Precondition: the set was made for a network of these layers.
     public func adapted(by set: LoRASet) -> Self {
-        var network = replacing(set.replaced)
+        var network = replacing(by: set)
         let layers = set.layerAdapters
         network.replaceLayers { path, layer in
             guard let parts = layers[path] else { return nil }
@@ -139,7 +140,7 @@ extension Module {
     ///
     /// - Precondition: the set was made for a network of these layers.
     public func merged(with set: LoRASet) -> Self {
-        var network = replacing(set.replaced)
+        var network = replacing(by: set)
         let layers = set.layerAdapters
         network.replaceLayers { path, layer in
             layers[path].map { LoRASet.adapter(of: $0, for: layer).merged(into: layer) }
@@ -177,16 +178,38 @@ extension Module {
         return network
     }
 
-    /// The module with some tensors replaced, whatever their shapes.
-    private func replacing(_ tensors: [String: Tensor]) -> Self {
-        if tensors.isEmpty { return self }
+    /// The module with the tensors replaced that were trained whole, or their rows.
+    private func replacing(by set: LoRASet) -> Self {
+        let parts = set.replacements
+        if parts.isEmpty { return self }
         var network = self
-        network.updateParameters { name, tensor in tensors[name] ?? tensor }
+        network.updateParameters { name, tensor in
+            guard let found = parts[name] else { return tensor }
+            if found[0].site.partCount == 1 { return found[0].tensor }
+            var rows = (0..<found[0].site.partCount).map { part in
+                tensor.slice(LoRASet.range(of: part, among: found[0].site.partCount, rows: tensor.shape[0]))
+            }
+            for (site, tensor) in found { rows[site.part] = tensor }
+            return .concatenated(rows)
+        }
         return network
     }
 }
 
 extension LoRASet {
+    static func range(of part: Int, among count: Int, rows: Int) -> Range<Int> {
+        part * (rows / count)..<(part + 1) * (rows / count)
+    }
+
+    /// What replaces a tensor of the network, by its name there; in parts where the network fuses several.
+    var replacements: [String: [(site: Dialect.Place, tensor: Tensor)]] {
+        Dictionary(
+            grouping: replaced.map { name, tensor in
+                let place = dialect.ours(name)
+                return (site: place, tensor: place.isTransposed && tensor.rank == 2 ? tensor.transposed : tensor)
+            }, by: \.site.name)
+    }
+
     /// The adapters by layer, each layer's in the order of its parts.
     var layerAdapters: [String: [(site: Site, adapter: LoRA)]] {
         Dictionary(grouping: zip(sites, adapters).map { (site: $0, adapter: $1) }, by: \.site.layer)
