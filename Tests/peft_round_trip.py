@@ -32,12 +32,12 @@ def bert():
 
 
 def vit():
-    return transformers.ViTModel(transformers.ViTConfig(image_size=32, patch_size=8, **SIZES))
+    return transformers.ViTModel(transformers.ViTConfig(image_size=32, patch_size=8, **SIZES), add_pooling_layer=False)
 
 
 def clip():
-    return transformers.CLIPVisionModelWithProjection(
-        transformers.CLIPVisionConfig(image_size=32, patch_size=8, projection_dim=16, **SIZES)
+    return transformers.CLIPVisionModel(
+        transformers.CLIPVisionConfig(image_size=32, patch_size=8, **SIZES)
     )
 
 
@@ -63,12 +63,12 @@ def run(network: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def rows(tensors: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    """All weights as rows, in an order that does not depend on names or on what is fused."""
+    """The rows of all matrices and the elements of all vectors, in an order that names and fusing do not change."""
     found = [
         row
-        for tensor in tensors.values()
+        for tensor in map(torch.squeeze, tensors.values())
         if tensor.is_floating_point()
-        for row in tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1)
+        for row in tensor.reshape(-1, tensor.shape[-1] if tensor.dim() > 1 else 1)
     ]
     return sorted(found, key=lambda row: (len(row), float(row.double().sum())))
 

@@ -65,11 +65,15 @@ struct ImportCommand: ParsableCommand {
         if let adapter { opened = try opened.merged(withAdapterIn: URL(fileURLWithPath: adapter, isDirectory: true)) }
         try opened.write(to: URL(fileURLWithPath: output, isDirectory: true))
         let report = Report(
-            network: opened.architecture.name, folder: output, parameters: opened.network.parameterCount,
+            network: opened.architecture.name, folder: output,
+            parameters: opened.network.namedTensors.reduce(0) { $0 + $1.tensor.elementCount },
             dialect: opened.dialect, ignored: opened.ignored)
         if printing.json { return try Console.print(json: report) }
-        print("\(report.network), \(Console.count(report.parameters)) parameters, written to \(output)")
+        print("\(report.network), \(Console.count(report.parameters)) numbers, written to \(output)")
         if !report.ignored.isEmpty { print("not needed, and left out: \(report.ignored.joined(separator: ", "))") }
+        if opened.network is any ImageBackbone, opened.preprocessing == nil {
+            print("nothing says how pictures are fed to it; before it can be used, import it again with --preprocessing")
+        }
         print("use it as `backbone: \(output)` in a plan; pando inspect \(output) shows its taps")
     }
 }

@@ -91,15 +91,18 @@ private struct PlanReader {
         guard let value = section.value("backbone") else { return BackbonePlan() }
         guard value.mapping != nil else {
             guard let text = section.text("backbone") else { return BackbonePlan() }
-            return isPath(text)
+            let plan = isPath(text)
                 ? backbone(nil, weights: existingPath("backbone", in: section, required: true), section, key: "backbone")
                 : backbone(text, weights: nil, section, key: "backbone")
+            return plan ?? BackbonePlan()
         }
         guard let section = section.section("backbone") else { return BackbonePlan() }
         let name = section.text("name")
         let isRandom = section.text("weights") == "random"
         let weights = isRandom ? nil : existingPath("weights", in: section, required: false)
-        var plan = backbone(name, weights: weights, section, key: name == nil ? "weights" : "name")
+        guard var plan = backbone(name, weights: weights, section, key: name == nil ? "weights" : "name") else {
+            return BackbonePlan()  // of an unknown network nothing more can be said
+        }
         readTaps(section, into: &plan)
         plan.pictureSize = section.optionalInteger("image_size", in: 16...1024)
         plan.isTrained = section.flag("train", default: false)
@@ -120,8 +123,9 @@ private struct PlanReader {
         return plan
     }
 
-    /// The backbone of this name, or the one that lies in a file or folder; problems are reported under `key`.
-    private func backbone(_ name: String?, weights: URL?, _ section: PlanSection, key: String) -> BackbonePlan {
+    /// The backbone of this name, or the one that lies in a file or folder; `nil` and a problem under `key` if there is
+    /// none.
+    private func backbone(_ name: String?, weights: URL?, _ section: PlanSection, key: String) -> BackbonePlan? {
         do {
             guard let weights else {
                 let architecture = try name.map { try Catalog.architecture(named: $0) } ?? PlanDefaults.backbone
@@ -130,7 +134,7 @@ private struct PlanReader {
                 }
                 return BackbonePlan(alone)
             }
-            guard FileManager.default.fileExists(atPath: weights.path) else { return BackbonePlan() }  // reported already
+            guard FileManager.default.fileExists(atPath: weights.path) else { return nil }  // reported already
             let source = try BackboneSource(weights, named: name)
             guard let architecture = source.architecture.forPictures else {
                 throw BackboneError(weights.path, "a \(source.architecture.name) sees no pictures")
@@ -142,7 +146,7 @@ private struct PlanReader {
             return BackbonePlan(architecture, weights: .file(weights), preprocessing: preprocessing)
         } catch {
             section.problem(key, "\(error)")
-            return BackbonePlan()
+            return nil
         }
     }
 
