@@ -51,21 +51,20 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func show(_ inspection: Inspection) {
-        var facts = Table([.init(""), .init("")], widestCell: 100)
-        facts.add(["network", "\(inspection.network) (\(inspection.family))"])
-        facts.add(["weights", weights(inspection)])
-        facts.add(["parameters", Console.count(inspection.parameters)])
-        facts.add(["multiply-adds", "\(Console.count(inspection.multiplyAdds)) for an input of \(inspection.input)"])
-        facts.add(["pooled", "\(inspection.pooledFeatures) features"])
-        if let preprocessing = inspection.preprocessing { facts.add(["pictures", words(for: preprocessing)]) }
-        if inspection.hasTokenizer { facts.add(["tokenizer", "tokenizer.json"]) }
-        if !inspection.ignored.isEmpty { facts.add(["not needed", shortened(inspection.ignored)]) }
+        var facts = [["network", "\(inspection.network) (\(inspection.family))"]]
+        facts.append(["weights", weights(inspection)])
+        facts.append(["parameters", Console.count(inspection.parameters)])
+        facts.append(["multiply-adds", "\(Console.count(inspection.multiplyAdds)) for an input of \(inspection.input)"])
+        facts.append(["pooled", "\(inspection.pooledFeatures) features"])
+        if let preprocessing = inspection.preprocessing { facts.append(["pictures", words(for: preprocessing)]) }
+        if inspection.hasTokenizer { facts.append(["tokenizer", "tokenizer.json"]) }
+        if !inspection.ignored.isEmpty { facts.append(["not needed", shortened(inspection.ignored)]) }
         if let graph = inspection.graph {
-            facts.add(["graph", "operator set \(graph.operatorSet), by \(graph.producer)"])
-            facts.add(["operators", graph.operators.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")])
-            facts.add(["pooled from", graph.pooledValue])
+            facts.append(["graph", "operator set \(graph.operatorSet), by \(graph.producer)"])
+            facts.append(["operators", graph.operators.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")])
+            facts.append(["pooled from", graph.pooledValue])
         }
-        print(facts)
+        for fact in facts { print(fact[0].padding(toLength: 15, withPad: " ", startingAt: 0) + fact[1]) }
         print()
         var taps = Table([.init("tap"), .init("depth", .right), .init("shape", .right)])
         for tap in inspection.graph?.values ?? inspection.taps {
