@@ -75,6 +75,20 @@ import Testing
         return .uniform(-1..<1, [2, 5, 16], using: &generator)
     }()
 
+    @Test func `unless told otherwise, query and value are adapted, or where there are none, convolutions`() throws {
+        #expect(try LoRAConfiguration.usualTargets(of: Self.network, in: .own) == .names(["query", "value"]))
+        let vision = VisionTransformerConfiguration.tiny
+        let older = try #require(vision.dialects.first { $0.name == "transformers" })
+        #expect(try LoRAConfiguration.usualTargets(of: vision.makeNetwork(), in: older) == .names(["query", "value"]))
+        #expect(try LoRAConfiguration.usualTargets(of: vision.makeNetwork(), in: .own) == .names(["qkv"]))
+        let residual = ResNetConfiguration.resNet18.makeNetwork()
+        #expect(try LoRAConfiguration.usualTargets(of: residual, in: .own) == .names(["conv1", "conv2"]))
+        let error = #expect(throws: LoRAError.self) {
+            try LoRAConfiguration.usualTargets(of: Linear(weight: .zeros([2, 2])), in: .own)
+        }
+        #expect(error?.description.contains("name some") == true)
+    }
+
     @Test func `modules that are nowhere, and ranks too large, are refused`() {
         let nowhere = #expect(throws: LoRAError.self) { try Self.set { $0.targets = .names(["q_proj"]) } }
         #expect(nowhere?.description.contains("encoder.layer.0.attention.output.dense") == true)

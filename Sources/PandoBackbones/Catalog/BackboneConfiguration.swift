@@ -52,7 +52,7 @@ extension BackboneConfiguration {
     public func fitted(to shapes: [String: [Int]]) -> Self { self }
 
     public init(modelType: String, reading file: inout ConfigurationReader) {
-        preconditionFailure("\(Self.self) names no model types, so none is read")
+        stop("\(Self.self) names no model types, so none is read")
     }
 }
 

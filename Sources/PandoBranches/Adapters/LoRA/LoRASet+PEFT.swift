@@ -108,7 +108,7 @@ extension LoRASet {
     }
 
     /// Module and kind of a tensor that belongs to an adapter.
-    private static func suffix(of name: String) -> (module: String, kind: String)? {
+    fileprivate static func suffix(of name: String) -> (module: String, kind: String)? {
         for kind in ["lora_A.weight", "lora_B.weight", "lora_B.bias", "lora_magnitude_vector"]
         where name.hasSuffix("." + kind) {
             return (String(name.dropLast(kind.count + 1)), kind)
@@ -171,9 +171,8 @@ private struct Reading {
         var parts: [String: [String: Tensor]] = [:]
         var others: [String: Tensor] = [:]
         for (name, tensor) in tensors {
-            let kinds = ["lora_A.weight", "lora_B.weight", "lora_B.bias", "lora_magnitude_vector"]
-            if let kind = kinds.first(where: { name.hasSuffix("." + $0) }) {
-                parts[String(name.dropLast(kind.count + 1)), default: [:]][kind] = tensor
+            if let (module, kind) = LoRASet.suffix(of: name) {
+                parts[module, default: [:]][kind] = tensor
             } else {
                 others[name] = tensor
             }
