@@ -27,19 +27,6 @@ public struct Tap: Sendable, Hashable, Codable {
     }
 }
 
-/// What one pass through a backbone returns.
-public struct Features: Sendable {
-    /// The activations asked for, by tap.
-    public var taps: [Tap.Name: Tensor]
-    /// One vector per example, `[N, C]`.
-    public var pooled: Tensor
-
-    public init(taps: [Tap.Name: Tensor] = [:], pooled: Tensor) {
-        self.taps = taps
-        self.pooled = pooled
-    }
-}
-
 /// A pretrained network that tasks share.
 public protocol Backbone: Module {
     /// Every place that can be read, known before anything runs; in order of depth.

@@ -43,7 +43,7 @@ extension CommandLineTests {
             let workshop = try Workshop()
             let folder = workshop.path("mobilenet")
             #expect(try workshop.program.run("import", Self.weights, "-o", folder).code == 0)
-            var reports = try [Self.weights, folder].map { try workshop.program.run("inspect", $0, "--json").json() }
+            let reports = try [Self.weights, folder].map { try workshop.program.run("inspect", $0, "--json").json() }
             #expect(reports[0]["dialect"] as? String == "torchvision")
             for report in reports {
                 #expect(report["network"] as? String == "mobilenet_v2")

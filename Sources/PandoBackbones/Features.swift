@@ -1,0 +1,81 @@
+import PandoNN
+import PandoTensor
+
+/// What one pass through a backbone returns.
+public struct Features: Sendable {
+    /// The activations asked for, by tap.
+    public var taps: [Tap.Name: Tensor]
+    /// One vector per example, `[N, C]`; `[N, 0]` where nobody asked for it.
+    public var pooled: Tensor
+    /// Which tokens are tokens and not padding: `[N, T]` of 1 and 0. `nil` where nothing is padding.
+    public var mask: Tensor?
+    /// What went in, where that was asked for.
+    public var input: BackboneInput?
+
+    public init(taps: [Tap.Name: Tensor] = [:], pooled: Tensor, mask: Tensor? = nil, input: BackboneInput? = nil) {
+        (self.taps, self.pooled, self.mask, self.input) = (taps, pooled, mask, input)
+    }
+
+    /// Examples.
+    public var count: Int { pooled.shape[0] }
+
+    /// The activation at a tap.
+    /// - Precondition: it was asked for.
+    public subscript(tap: Tap.Name) -> Tensor {
+        guard let tensor = taps[tap] else { stop("Features: tap \(tap) was not read; there are \(taps.keys.sorted())") }
+        return tensor
+    }
+
+    /// Some consecutive examples.
+    public func slice(_ range: Range<Int>) -> Features {
+        Features(
+            taps: taps.mapValues { $0.slice(range) }, pooled: pooled.slice(range), mask: mask?.slice(range),
+            input: input?.slice(range))
+    }
+}
+
+/// What a backbone is given: examples of its own kind.
+public enum BackboneInput: Sendable {
+    /// Preprocessed pictures `[N, H, W, 3]`.
+    case pictures(Tensor)
+    case texts(TokenTensors)
+
+    /// Examples.
+    public var count: Int {
+        switch self {
+        case .pictures(let pictures): pictures.shape[0]
+        case .texts(let texts): texts.ids.shape[0]
+        }
+    }
+
+    /// Some consecutive examples.
+    public func slice(_ range: Range<Int>) -> BackboneInput {
+        switch self {
+        case .pictures(let pictures): .pictures(pictures.slice(range))
+        case .texts(let texts):
+            .texts(
+                TokenTensors(
+                    ids: texts.ids.slice(range), attentionMask: texts.attentionMask.slice(range),
+                    typeIDs: texts.typeIDs?.slice(range)))
+        }
+    }
+}
+
+/// What is wanted of a backbone's pass.
+public struct FeatureRequest: Sendable, Hashable, Codable {
+    /// Taps whose whole activation is wanted, in order of depth.
+    public var taps: [Tap.Name]
+    /// Whether each example's vector is wanted: the pooled one, and the means of the taps that the plan adds.
+    public var vector: Bool
+    /// Whether what goes into the backbone is wanted itself.
+    public var input: Bool
+
+    public init(taps: [Tap.Name] = [], vector: Bool = false, input: Bool = false) {
+        (self.taps, self.vector, self.input) = (taps, vector, input)
+    }
+
+    /// The example's vector and nothing else.
+    public static let vector = FeatureRequest(vector: true)
+    /// What goes in and nothing else: the whole network is run by whoever asks.
+    public static let input = FeatureRequest(input: true)
+}

@@ -1,0 +1,10 @@
+/// Every kind of adapter that a plan can name.
+public enum AdapterCatalog {
+    /// Reading adapters first, then late, then inline ones.
+    public static let kinds: [any AdapterConfiguration.Type] = [
+        ProbeConfiguration.self,
+    ]
+
+    /// The kind of this name.
+    public static func kind(named name: String) -> (any AdapterConfiguration.Type)? { kinds.first { $0.kind == name } }
+}
