@@ -45,6 +45,7 @@ struct DataCommand: ParsableCommand {
 
         private func show(_ statistics: DatasetStatistics) {
             print("\(statistics.name): " + Split.allCases.map { "\(statistics.splits[$0.rawValue] ?? 0) \($0.rawValue)" }.joined(separator: ", "))
+            if let texts = statistics.texts { print(texts) }
             var table = Table([
                 .init("column"), .init("kind"), .init("train", .right), .init("validation", .right), .init("test", .right),
                 .init("holds"),

@@ -154,6 +154,27 @@ import Testing
         #expect(words?.mean == 2)
     }
 
+    @Test func `texts are measured, and those that spoil a metric are told`() throws {
+        let rows: [(Split, String)] = [
+            (.train, "two words"), (.train, "one more time"), (.train, "one more time"), (.test, "one more time"),
+            (.validation, " \n"), (.test, "new"),
+        ]
+        let examples = rows.enumerated().map { index, row in
+            Example(
+                id: "\(index)", split: row.0, image: nil, labels: ["n": .number(Double(index))], text: row.1)
+        }
+        let dataset = Dataset(name: "d", examples: examples)
+        let texts = try #require(DatasetStatistics(of: dataset).texts)
+        #expect(texts.count == 6 && texts.repeatedCount == 2 && texts.emptyCount == 1 && texts.leakedCount == 1)
+        #expect(texts.words.maximum == 3 && texts.characters.minimum == 2 && texts.characters.maximum == 13)
+        #expect("\(texts)".hasPrefix("6 texts of 0 to 3 (2 on average) words, 2 to 13 (9 on average) characters; 2"))
+        let report = DatasetReport(checking: dataset)
+        #expect(report.errors.isEmpty && report.warnings.count == 2)
+        #expect(report.warnings[0].message.hasPrefix("1 of 6 texts are empty"))
+        #expect(report.warnings[1].message.hasPrefix("1 texts of validation and test stand in train too"))
+        #expect(DatasetStatistics(of: Dataset(name: "e", examples: [])).texts == nil)
+    }
+
     @Test func classesCanBeTakenOut() {
         let rows: [(Split, Label?)] = [
             (.train, .categories(["x", "y"])), (.train, .category("y")), (.test, .category("x")),

@@ -84,7 +84,43 @@ import Testing
         #expect(dataset.examples.map { $0.labels["kind"] } == [.category("cat"), .category("d\r\nog")])
     }
 
+    @Test func `texts are examples as pictures are`() throws {
+        let table = "text,kind,split\nhello there,a,train\nbye,b,test\nhello there,b,train\n"
+        let dataset = try read("t.csv", table)
+        #expect(dataset.examples.map(\.text) == ["hello there", "bye", "hello there"])
+        #expect(dataset.examples.allSatisfy { $0.image == nil } && dataset.columns == ["kind": .category])
+        // sha256("hello there") begins so, by Python's hashlib.
+        #expect(dataset.examples.map(\.id) == ["12998c017066eb0d", "b49f425a7e1f9cff", "12998c017066eb0d-2"])
+        #expect(dataset.examples[1].split == .test)
+        let named = try read("t.csv", "review,id,path\nfine,1,x\nfine,2,y\n") { $0.textColumn = "review" }
+        #expect(named.examples.map(\.id) == ["1", "2"] && named.columns == ["path": .category])
+        #expect(named.examples.map(\.split) == ["1", "2"].map(SplitRule.split))
+        // A picture's usual column comes first; its text is then a task.
+        #expect(try read("t.csv", "file,text\na.png,b c\nb.png,c d\n").columns == ["text": .text])
+    }
+
+    @Test func `equal texts stay in one split`() throws {
+        let lines = (0..<200).map { #"{"text": "text \#($0 / 2)", "split": "train"}"# }
+        let dataset = try read("t.jsonl", lines.joined(separator: "\n"))
+        for (index, example) in dataset.examples.enumerated() {
+            #expect(example.split == SplitRule.split(of: "text \(index / 2)"))
+        }
+        #expect(Set(dataset.examples.map(\.id)).count == 200)
+    }
+
     // MARK: - Bad input
+
+    @Test func `an example is a picture or a text`() throws {
+        let both = try problems("t.csv", "image,text\na.png,x\n") {
+            $0.imageColumn = "image"
+            $0.textColumn = "text"
+        }
+        #expect(both.count == 1 && both[0].contains("both named"))
+        let missing = try problems("t.csv", "txet,a\nx,y\n") { $0.textColumn = "text" }
+        #expect(missing.count == 1 && missing[0].contains("no text column `text`") && missing[0].contains("`txet`?"))
+        #expect(try problems("t.csv", "text,a\n,y\n") == ["2: the text column `text` is empty"])
+        #expect(try problems("t.jsonl", #"{"text": ["x"]}"#).first?.contains("`text` is a list") == true)
+    }
 
     @Test func everyProblemIsNamedWithItsLine() throws {
         let found = try problems(

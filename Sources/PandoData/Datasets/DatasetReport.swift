@@ -3,7 +3,7 @@
 /// Errors, which must stop a training: an empty split; a column that nobody is labelled in, that train is not labelled
 /// in, or whose labels are of several kinds; a class that train never shows; a class with a single example; a column
 /// of classes with fewer than two. Warnings: a class that validation or test never shows; numbers that are all equal;
-/// a split without labels in a column.
+/// a split without labels in a column; texts that are empty, or stand both in train and in another split.
 public struct DatasetReport: Sendable, Hashable, CustomStringConvertible {
     public enum Severity: String, Sendable, Hashable, Codable { case error, warning }
 
@@ -27,6 +27,7 @@ public struct DatasetReport: Sendable, Hashable, CustomStringConvertible {
                 .error, nil,
                 "the split \(split.rawValue) is empty; name examples for it, or leave splitting to the rule")
         }
+        if let texts = statistics.texts { check(texts) }
         for name in columns ?? statistics.columns.map(\.name) {
             if let column = statistics.columns.first(where: { $0.name == name }) {
                 check(column, in: dataset, splits: statistics.splits)
@@ -63,6 +64,19 @@ public struct DatasetReport: Sendable, Hashable, CustomStringConvertible {
 
     private mutating func add(_ severity: Severity, _ column: String?, _ message: String) {
         findings.append(Finding(severity: severity, column: column, message: message))
+    }
+
+    private mutating func check(_ texts: DatasetStatistics.Texts) {
+        if texts.emptyCount > 0 {
+            add(
+                .warning, nil,
+                "\(texts.emptyCount) of \(texts.count) texts are empty; there is nothing to tell them apart by")
+        }
+        if texts.leakedCount > 0 {
+            add(
+                .warning, nil,
+                "\(texts.leakedCount) texts of validation and test stand in train too; their metrics will be too good")
+        }
     }
 
     private mutating func check(_ column: DatasetStatistics.Column, in dataset: Dataset, splits: [String: Int]) {

@@ -33,9 +33,32 @@ public struct DatasetStatistics: Sendable, Hashable, Codable {
         }
     }
 
+    /// The texts of examples that are texts.
+    public struct Texts: Sendable, Hashable, Codable, CustomStringConvertible {
+        public var count: Int
+        /// Of the shortest, of the longest, and on average.
+        public var characters, words: NumberRange
+        /// How many hold nothing but white space.
+        public var emptyCount: Int
+        /// How many are the same as an earlier one.
+        public var repeatedCount: Int
+        /// How many of validation and test are also in train.
+        public var leakedCount: Int
+
+        public var description: String {
+            func range(_ numbers: NumberRange) -> String {
+                "\(Int(numbers.minimum)) to \(Int(numbers.maximum)) (\(Int(numbers.mean.rounded())) on average)"
+            }
+            return "\(count) texts of \(range(words)) words, \(range(characters)) characters; \(repeatedCount) repeat "
+                + "an earlier one"
+        }
+    }
+
     public var name: String
     /// How many examples each split has; all three are there.
     public var splits: [Split.RawValue: Int]
+    /// Nil when no example has a text.
+    public var texts: Texts?
     /// By name.
     public var columns: [Column]
 
@@ -43,10 +66,32 @@ public struct DatasetStatistics: Sendable, Hashable, Codable {
         name = dataset.name
         splits = Dictionary(uniqueKeysWithValues: Split.allCases.map { ($0.rawValue, 0) })
         for example in dataset.examples { splits[example.split.rawValue, default: 0] += 1 }
+        texts = Texts(of: dataset.examples)
         columns = dataset.columns.sorted { $0.key < $1.key }.map { name, kind in
             Column(name: name, kind: kind, examples: dataset.examples)
         }
     }
+}
+
+extension DatasetStatistics.Texts {
+    init?(of examples: [Example]) {
+        let texts = examples.compactMap(\.text)
+        let wordCounts = texts.map(DatasetStatistics.wordCount)
+        guard let words = DatasetStatistics.NumberRange(wordCounts.map(Double.init)),
+            let characters = DatasetStatistics.NumberRange(texts.map { Double($0.count) })
+        else { return nil }
+        count = texts.count
+        self.words = words
+        self.characters = characters
+        emptyCount = wordCounts.count { $0 == 0 }
+        repeatedCount = count - Set(texts).count
+        let learned = Set(examples.lazy.filter { $0.split == .train }.compactMap(\.text))
+        leakedCount = examples.count { $0.split != .train && $0.text.map(learned.contains) == true }
+    }
+}
+
+extension DatasetStatistics {
+    static func wordCount(_ text: String) -> Int { text.split(whereSeparator: \.isWhitespace).count }
 }
 
 extension DatasetStatistics.Column {
@@ -64,7 +109,7 @@ extension DatasetStatistics.Column {
             case .category(let name): counts[name, default: [:]][split, default: 0] += 1
             case .categories(let names): for name in names { counts[name, default: [:]][split, default: 0] += 1 }
             case .number(let value): values.append(value)
-            case .text(let text): lengths.append(Double(text.split(whereSeparator: \.isWhitespace).count))
+            case .text(let text): lengths.append(Double(DatasetStatistics.wordCount(text)))
             }
         }
         classes = counts.map { DatasetStatistics.ClassCount(name: $0.key, counts: $0.value) }

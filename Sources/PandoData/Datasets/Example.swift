@@ -48,20 +48,23 @@ public enum LabelKind: String, Sendable, Codable, CaseIterable {
     }
 }
 
-/// One item of a data set: a picture and what is known of it.
+/// One item of a data set: a picture or a text, and what is known of it.
 public struct Example: Sendable {
     /// Stable and unique in the data set, such as a relative path.
     public var id: String
     public var split: Split
     public var image: ImageSource?
+    /// What a text backbone reads.
+    public var text: String?
     /// What is known, by column. A missing column means "not labelled for it", which is not the same as a label
     /// that names nothing.
     public var labels: [String: Label]
 
-    public init(id: String, split: Split, image: ImageSource?, labels: [String: Label]) {
+    public init(id: String, split: Split, image: ImageSource?, labels: [String: Label], text: String? = nil) {
         self.id = id
         self.split = split
         self.image = image
         self.labels = labels
+        self.text = text
     }
 }

@@ -3,7 +3,18 @@ import PandoTensor
 
 /// Which column of a manifest is what.
 struct ManifestRoles {
-    var image: String
+    /// The column that examples are made of.
+    enum Content: Equatable {
+        case image(String), text(String)
+
+        var column: String {
+            switch self {
+            case .image(let column), .text(let column): column
+            }
+        }
+    }
+
+    var content: Content
     var id: String?
     var split: String?
     var tasks: [(column: String, kind: LabelKind)]
@@ -21,25 +32,36 @@ extension Manifest {
                     + (near.map { "; did you mean `\($0)`?" } ?? ""))
         }
         if let imageColumn { find(imageColumn, as: "image") }
+        if let textColumn { find(textColumn, as: "text") }
         if let idColumn { find(idColumn, as: "id") }
         if let splitColumn { find(splitColumn, as: "split") }
         for column in columns.keys.sorted() { find(column, as: "task") }
 
-        let image = imageColumn ?? Self.imageColumns.first(where: present.contains)
-        if image == nil && !table.rows.isEmpty {
+        let content = content(present)
+        if let imageColumn, let textColumn {
             problems.add(
-                "there is no image column: expected \(Self.imageColumns.joined(separator: ", ")) or one named by the "
-                    + "caller, found \(present.joined(separator: ", "))")
+                "the image column `\(imageColumn)` and the text column `\(textColumn)` are both named; name the one that "
+                    + "examples are made of")
+        } else if content == nil && !table.rows.isEmpty {
+            problems.add(
+                "there is no image column and no text column: expected \(Self.imageColumns.joined(separator: ", ")) or "
+                    + "\(Self.textColumn), or one named by the caller, found \(present.joined(separator: ", "))")
         }
         let id = idColumn ?? (present.contains("id") ? "id" : nil)
         let split = splitColumn ?? (present.contains("split") ? "split" : nil)
         var tasks = columns.sorted { $0.key < $1.key }.map { (column: $0.key, kind: $0.value) }
         if tasks.isEmpty {
-            for column in present where ![image, id, split].contains(column) {
+            for column in present where ![content?.column, id, split].contains(column) {
                 if let kind = table.inferredKind(of: column, &problems) { tasks.append((column, kind)) }
             }
         }
-        return ManifestRoles(image: image ?? "", id: id, split: split, tasks: tasks)
+        return ManifestRoles(content: content ?? .image(""), id: id, split: split, tasks: tasks)
+    }
+
+    private func content(_ present: [String]) -> ManifestRoles.Content? {
+        if let textColumn { return .text(textColumn) }
+        if let image = imageColumn ?? Self.imageColumns.first(where: present.contains) { return .image(image) }
+        return present.contains(Self.textColumn) ? .text(Self.textColumn) : nil
     }
 }
 

@@ -16,12 +16,13 @@ public enum SplitRule {
     }
 
     /// Gives each split that no example is in its share of train, by the rule; splits that exist stay as they are.
-    public static func complete(_ examples: inout [Example]) {
+    /// - Parameter key: what the rule goes by.
+    public static func complete(_ examples: inout [Example], by key: (Example) -> String = \.id) {
         let present = Set(examples.map(\.split))
         let missing = Set(Split.allCases).subtracting(present)
         guard present.contains(.train), !missing.isEmpty else { return }
         for index in examples.indices where examples[index].split == .train {
-            let split = split(of: examples[index].id)
+            let split = split(of: key(examples[index]))
             if missing.contains(split) { examples[index].split = split }
         }
     }
