@@ -46,6 +46,9 @@ struct ProblemList {
         problems.append(.init(file: file, line: line, message: message))
     }
 
+    /// Whether there are as many as an error lists, so that reading a hostile file on would only fill memory.
+    var isFull: Bool { problems.count >= DatasetError.listedProblems }
+
     /// Throws all that was found, if anything was.
     func check() throws(DatasetError) {
         if !problems.isEmpty { throw DatasetError(problems) }
