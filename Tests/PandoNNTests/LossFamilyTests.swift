@@ -37,6 +37,7 @@ import Testing
                 anchors: x[0], positives: x[1], negatives: x[2], margin: a.float("margin"),
                 swapsDistances: a.bool("swapsDistances"))
         },
+        "pairedTriplet": { x, a in pairedTripletLoss(x[0], x[1], hardestOnly: a.bool("hardestOnly")) },
         "hardestTriplet": { x, a in hardestTripletLoss(x[0], labels: a.integers("labels"), margin: a.float("margin")) },
     ]
 

@@ -25,6 +25,7 @@ def write():
     margins(cases)
     optimizers(cases)
     schedules(cases)
+    pairs(cases)
     return write_cases("training", cases)
 
 
@@ -234,3 +235,25 @@ def schedules(cases: Cases) -> None:
             if step < 11:
                 scheduler.step()
         cases.add_value(f"schedule_{name}", f"schedule {name.split('_')[0]}", [], torch.tensor(rates).double(), {"peak": 0.4, **a})
+
+
+def pairs(cases: Cases) -> None:
+    """Both directions' hinges, row by row and column by column."""
+
+    def paired(left, right, hardest):
+        similarities = left @ right.T
+        total = 0
+        for i in range(len(left)):
+            others = [j for j in range(len(left)) if j != i]
+            for hinges in (
+                torch.stack([(0.2 - similarities[i, i] + similarities[i, j]).clamp(min=0) for j in others]),
+                torch.stack([(0.2 - similarities[i, i] + similarities[j, i]).clamp(min=0) for j in others]),
+            ):
+                total = total + (hinges.max() if hardest else hinges.sum())
+        return total / len(left)
+
+    for hardest in (False, True):
+        cases.add(
+            f"pairedTriplet_{hardest}", "pairedTriplet", lambda a, b, hardest=hardest: paired(a, b, hardest),
+            [cases.normal(5, 4, scale=0.4), cases.normal(5, 4, scale=0.4)], {"hardestOnly": hardest},
+        )  # fmt: skip
