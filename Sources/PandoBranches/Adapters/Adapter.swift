@@ -44,7 +44,9 @@ public struct Probe: Adapter {
 
     public init(featureCount: Int) { self.featureCount = featureCount }
 
-    public func callAsFunction(_ features: Features, during pass: TrainingPass?) -> Tensor { features.pooled }
+    public func callAsFunction(_ features: Features, during pass: TrainingPass?) -> Tensor {
+        features.pooled.cast(to: .float32)
+    }
 
     public mutating func visit(_ visitor: inout some Visitor) {}
 }

@@ -2,7 +2,7 @@
 public enum AdapterCatalog {
     /// Reading adapters first, then late, then inline ones.
     public static let kinds: [any AdapterConfiguration.Type] = [
-        ProbeConfiguration.self,
+        ProbeConfiguration.self, UniPTConfiguration.self,
     ]
 
     /// The kind of this name.
