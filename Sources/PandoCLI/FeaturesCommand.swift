@@ -44,7 +44,10 @@ struct FeaturesCommand: ParsableCommand {
                 .init("shards", .right), .init("size", .right),
             ])
             for entry in entries {
-                let features = entry.identity.features.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+                let features = entry.identity.features.sorted { $0.key < $1.key }.map { name, shape in
+                    "\(name) \(shape)\(entry.identity.varying.contains(name) ? " at most" : "")"
+                        + (entry.identity.codecs[name].map { " as \($0)" } ?? "")
+                }
                 table.add([
                     String(entry.digest.prefix(12)), String(entry.identity.backbone.prefix(12)),
                     entry.identity.precision, features.joined(separator: ", "), "\(entry.rowCount)",

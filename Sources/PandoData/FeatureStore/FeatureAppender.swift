@@ -13,12 +13,15 @@ public final class FeatureAppender {
     /// …or this many rows, so that a killed run of small features loses little.
     private static let shardRows = 2048
 
+    /// Rows added at a time, so that a shard of long rows exceeds its size by little.
+    private static let chunkRows = 64
+
     private let collection: FeatureCollection
     private let folder: URL
     private let lock: FileLock
     private let capacity: Int
     private var keys: [String] = []
-    private var buffers: [String: RowBuffer] = [:]
+    private let columns: [String: FeatureColumn]
     /// Rows that are on disk and in the index because of this appender.
     public private(set) var storedCount = 0
 
@@ -26,10 +29,13 @@ public final class FeatureAppender {
         self.collection = collection
         folder = collection.store.shards(of: collection.digest)
         lock = try FileLock(.shared, on: collection.store.appendingLock)
-        capacity = max(1, min(Self.shardRows, Self.shardBytes / collection.identity.bytesPerRow))
+        let layouts = collection.identity.layouts
+        let leastBytes = layouts.values.reduce(0) { $0 + ($1.hasOffsets ? 0 : $1.bytesPerRow) }
+        capacity = max(1, min(Self.shardRows, Self.shardBytes / max(leastBytes, 1)))
+        columns = layouts.mapValues { FeatureColumn(FittedCodec($0)) }
     }
 
-    /// Adds the features of one content: each of the identity's features, in its shape.
+    /// Adds the features of one content: each of the identity's features, in its shape; a varying one of any length.
     /// - Throws: `FeatureStoreError`, `FileError`; the rows of earlier shards are safe then.
     public func append(_ key: String, _ features: [String: Tensor]) throws {
         try append([key], features.mapValues { $0.reshaped([1] + $0.shape) })
@@ -38,33 +44,46 @@ public final class FeatureAppender {
     /// Adds the features of several contents: each of the identity's features, `[keys, …]`.
     ///
     /// A key that has a row already keeps it.
+    /// - Parameter lengths: of varying features, how many steps each key has; what follows them is padding and is not
+    ///   stored. Without them, all keys have as many as the tensor.
     /// - Throws: `FeatureStoreError`, `FileError`; the rows of earlier shards are safe then.
-    /// - Precondition: exactly the identity's features, in its shapes; keys are not empty and hold no line break.
-    public func append(_ keys: [String], _ features: [String: Tensor]) throws {
-        let identity = collection.identity
+    /// - Precondition: exactly the identity's features, in its shapes, varying ones no longer than those; keys are not
+    ///   empty and hold no line break.
+    public func append(
+        _ keys: [String], _ features: [String: Tensor], lengths: [String: [Int]] = [:]
+    ) throws {
+        let layouts = collection.layouts
         require(
-            Set(features.keys) == Set(identity.features.keys),
-            "FeatureAppender: expected features \(identity.features.keys.sorted()), got \(features.keys.sorted())")
-        for (name, shape) in identity.features {
-            require(
-                features[name]?.shape == [keys.count] + shape,
-                "FeatureAppender: expected \(name) of shape \([keys.count] + shape), got \(features[name]?.shape ?? [])"
-            )
-        }
+            Set(features.keys) == Set(layouts.keys) && lengths.keys.allSatisfy { layouts[$0] != nil },
+            "FeatureAppender: expected features \(layouts.keys.sorted()), got \(features.keys.sorted()) and lengths of "
+                + "\(lengths.keys.sorted())")
         require(
             keys.allSatisfy { !$0.isEmpty && !$0.utf8.contains(UInt8(ascii: "\n")) },
             "FeatureAppender: a key is empty or has a line break")
-        for (name, tensor) in features { try checkFinite(tensor, name, keys) }
-        let stored = features.mapValues { $0.cast(to: identity.elementType) }
+        var batches: [String: FeatureBatch] = [:]
+        for (name, layout) in layouts {
+            guard let tensor = features[name] else { continue }
+            let batch = FeatureBatch(name, tensor, lengths: lengths[name], rowCount: keys.count, layout: layout)
+            let bad = batch.nonFiniteRows.map { keys[$0] }
+            guard bad.isEmpty else {
+                throw FeatureStoreError(
+                    path: collection.store.directory.path,
+                    "feature \(name) of \(bad.joined(separator: ", ")) is NaN or infinite and was not stored")
+            }
+            batches[name] = batch
+        }
+        try add(keys, batches)
+    }
+
+    private func add(_ keys: [String], _ batches: [String: FeatureBatch]) throws {
         var start = 0
         while start < keys.count {
-            let end = min(keys.count, start + capacity - self.keys.count)
-            for (name, tensor) in stored {
-                buffer(name).append(tensor.slice(start..<end))
-            }
+            let end = min(keys.count, start + Self.chunkRows, start + capacity - self.keys.count)
+            for (name, batch) in batches { columns[name]?.append(batch, rows: start..<end) }
             self.keys += keys[start..<end]
             start = end
-            if self.keys.count == capacity { try flush() }
+            let byteCount = columns.values.reduce(0) { $0 + $1.byteCount }
+            if self.keys.count == capacity || byteCount >= Self.shardBytes { try flush() }
         }
     }
 
@@ -84,14 +103,9 @@ public final class FeatureAppender {
     func writeShard() throws -> FeatureShard.Written? {
         guard !keys.isEmpty else { return nil }
         var tensors: [String: Tensor] = [:]
-        for (name, buffer) in buffers {
-            let shape = [keys.count] + (collection.identity.features[name] ?? [])
-            tensors[name] = Tensor(
-                sharing: buffer.filled, ownedBy: buffer, shape: shape, elementType: collection.identity.elementType)
-        }
+        for (name, column) in columns { tensors.merge(column.tensors(named: name)) { $1 } }
         let shard = try FeatureShard.write(tensors, keys: keys, digest: collection.digest, in: folder)
         keys = []
-        buffers = [:]
         return shard
     }
 
@@ -109,42 +123,5 @@ public final class FeatureAppender {
 
     private func remove(_ shard: FeatureShard.Written) throws {
         try FileManager.default.removeItem(at: folder.appendingPathComponent(shard.name))
-    }
-
-    private func buffer(_ name: String) -> RowBuffer {
-        if let buffer = buffers[name] { return buffer }
-        let size = (collection.identity.features[name] ?? []).elementCount
-        let buffer = RowBuffer(byteCount: capacity * size * collection.identity.elementType.byteCount)
-        buffers[name] = buffer
-        return buffer
-    }
-
-    private func checkFinite(_ tensor: Tensor, _ name: String, _ keys: [String]) throws {
-        guard tensor.nonFiniteCount > 0 else { return }
-        let bad = keys.indices.filter { tensor.slice($0..<$0 + 1).nonFiniteCount > 0 }.map { keys[$0] }
-        throw FeatureStoreError(
-            path: collection.store.directory.path,
-            "feature \(name) of \(bad.joined(separator: ", ")) is NaN or infinite and was not stored")
-    }
-}
-
-/// Memory that rows are collected in and a shard is written from.
-///
-/// `@unchecked Sendable`: one appender fills it; once `filled` is taken for a tensor, it is only read.
-private final class RowBuffer: @unchecked Sendable {
-    private let memory: UnsafeMutableRawBufferPointer
-    private var count = 0
-
-    init(byteCount: Int) { memory = .allocate(byteCount: byteCount, alignment: 64) }
-
-    deinit { memory.deallocate() }
-
-    var filled: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
-
-    func append(_ rows: Tensor) {
-        rows.withBytes { bytes in
-            UnsafeMutableRawBufferPointer(rebasing: memory[count..<count + bytes.count]).copyMemory(from: bytes)
-            count += bytes.count
-        }
     }
 }

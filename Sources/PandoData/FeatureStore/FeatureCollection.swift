@@ -8,12 +8,15 @@ public struct FeatureCollection: Sendable {
     let digest: String
     /// The identity's number in the index.
     let number: Int64
+    /// How each feature stands in a shard.
+    let layouts: [String: FeatureLayout]
 
     init(store: FeatureStore, identity: FeatureIdentity, digest: String, number: Int64) {
         self.store = store
         self.identity = identity
         self.digest = digest
         self.number = number
+        layouts = identity.layouts
     }
 
     /// How many rows there are now.
@@ -46,7 +49,7 @@ public struct FeatureCollection: Sendable {
         for record in try store.index.shards(Set(places.values.map(\.shard))) {
             shardPositions[record.number] = shards.count
             shards.append(
-                try FeatureShard(record, in: store.shards(of: digest), of: identity, digest: digest))
+                try FeatureShard(record, in: store.shards(of: digest), of: layouts, digest: digest))
         }
         let rows = try keys.map { key in
             guard let place = places[key], let shard = shardPositions[place.shard],
@@ -58,10 +61,11 @@ public struct FeatureCollection: Sendable {
             }
             return FeatureRows.Place(shard: shard, position: place.position)
         }
-        return FeatureRows(keys: keys, identity: identity, shards: shards, places: rows)
+        return FeatureRows(
+            keys: keys, identity: identity, codecs: layouts.mapValues(FittedCodec.init), shards: shards, places: rows)
     }
 
-    /// One feature of `keys`, `[keys, …]` in float32.
+    /// One feature of `keys`, `[keys, …]` in float32; varying ones are padded with zeros.
     public func rows(_ keys: [String], of feature: String) throws -> Tensor {
         try resolve(keys).tensor(of: feature)
     }

@@ -2,7 +2,7 @@ import PandoTensor
 
 /// Rows of a feature store in a chosen order, mapped into memory.
 ///
-/// Reading copies only the rows asked for; the system reads their pages when needed and drops them when memory is
+/// Reading decodes only the rows asked for; the system reads their pages when needed and drops them when memory is
 /// short, so that more rows than fit in memory can be streamed in batches.
 public struct FeatureRows: Sendable {
     struct Place: Sendable {
@@ -12,41 +12,74 @@ public struct FeatureRows: Sendable {
 
     public let keys: [String]
     public let identity: FeatureIdentity
+    private let codecs: [String: FittedCodec]
     private let shards: [FeatureShard]
     private let places: [Place]
 
-    init(keys: [String], identity: FeatureIdentity, shards: [FeatureShard], places: [Place]) {
+    init(
+        keys: [String], identity: FeatureIdentity, codecs: [String: FittedCodec], shards: [FeatureShard],
+        places: [Place]
+    ) {
         self.keys = keys
         self.identity = identity
+        self.codecs = codecs
         self.shards = shards
         self.places = places
     }
 
     public var count: Int { keys.count }
 
+    /// The shape of one row of a feature as it is read: what was appended, after its codec's averaging; of a varying
+    /// one, the longest that there may be.
+    /// - Precondition: the feature belongs to the identity.
+    public func shape(of feature: String) -> [Int] { codec(of: feature).layout.shape }
+
     /// One feature of all rows, `[count, …]` in float32.
     public func tensor(of feature: String) -> Tensor { tensor(of: feature, at: places.indices) }
 
     /// One feature of the rows at `indices`, `[indices, …]` in float32, in the order of `indices`.
+    ///
+    /// Rows of a varying feature are as long as the longest of these; zeros follow the shorter ones' own steps.
     /// - Precondition: the feature belongs to the identity; the indices are inside `0..<count`.
     public func tensor(of feature: String, at indices: some Collection<Int>) -> Tensor {
-        guard let shape = identity.features[feature] else {
-            stop("FeatureRows: no feature \(feature); there are \(identity.features.keys.sorted())")
-        }
-        let size = shape.elementCount
-        let values = [Float](unsafeUninitializedCapacity: indices.count * size) { buffer, initialized in
-            for index in indices {
-                require(places.indices.contains(index), "FeatureRows: row \(index) is outside 0..<\(count)")
-                let place = places[index]
-                guard let tensor = shards[place.shard].tensors[feature] else {
-                    stop("FeatureRows: a shard was opened without its feature \(feature)")
+        let codec = codec(of: feature)
+        let rows = rows(of: feature, at: indices)
+        let longest = rows.lazy.map(\.length).max() ?? 0
+        let shape = codec.layout.shape(length: longest)
+        let stepSize = shape.dropFirst().reduce(1, *)
+        return Tensor(unsafeUninitialized: [rows.count] + shape, of: Float.self) { buffer in
+            let size = shape.elementCount
+            // Each call below writes the places of its own rows, and no other.
+            nonisolated(unsafe) let buffer = buffer
+            let workers = codec.layout.codec.isCopied ? 1 : Self.workers(for: buffer.count)
+            Parallel.run(workers) { worker in
+                for index in worker * rows.count / workers..<(worker + 1) * rows.count / workers {
+                    let row = rows[index]
+                    let own = codec.layout.isVarying ? row.length * stepSize : size
+                    let target = UnsafeMutableBufferPointer(rebasing: buffer[index * size..<(index + 1) * size])
+                    row.feature.withBytes(of: row.position) { bytes in
+                        codec.decode(bytes, into: UnsafeMutableBufferPointer(rebasing: target[..<own]))
+                    }
+                    target[own...].initialize(repeating: 0)
                 }
-                let target = UnsafeMutableBufferPointer(rebasing: buffer[initialized..<initialized + size])
-                Self.copy(row: place.position, of: tensor, to: target)
-                initialized += size
             }
         }
-        return Tensor(values, shape: [indices.count] + shape)
+    }
+
+    /// How many steps the rows at `indices` have of a varying feature.
+    /// - Precondition: the feature varies; the indices are inside `0..<count`.
+    public func lengths(of feature: String, at indices: some Collection<Int>) -> [Int] {
+        require(codec(of: feature).layout.isVarying, "FeatureRows: all rows of \(feature) are of one length")
+        return rows(of: feature, at: indices).map(\.length)
+    }
+
+    /// A varying feature of the rows at `indices`, and which of its steps are their own.
+    /// - Shapes: values `[indices, T, …]` in float32, zeros where the mask is false; mask `[indices, T]` in bool; `T` is
+    ///   the length of the longest of these rows.
+    /// - Precondition: the feature varies; the indices are inside `0..<count`.
+    public func padded(_ feature: String, at indices: some Collection<Int>) -> (values: Tensor, mask: Tensor) {
+        let lengths = lengths(of: feature, at: indices)
+        return (tensor(of: feature, at: indices), sequenceMask(lengths, count: lengths.max() ?? 0))
     }
 
     /// One feature of all rows, `size` rows at a time; the last batch may be smaller.
@@ -57,16 +90,35 @@ public struct FeatureRows: Sendable {
         }
     }
 
-    private static func copy(row: Int, of tensor: Tensor, to target: UnsafeMutableBufferPointer<Float>) {
-        let start = row * target.count
-        if tensor.elementType == .bfloat16 {
-            tensor.withScalars(as: BFloat16.self) { values in
-                for index in 0..<target.count { target.initializeElement(at: index, to: Float(values[start + index])) }
+    // MARK: Parts
+
+    /// Where one row of a feature stands, and how many steps it has if it varies.
+    private struct Row: Sendable {
+        let feature: StoredFeature
+        let position: Int
+        let length: Int
+    }
+
+    private func codec(of feature: String) -> FittedCodec {
+        guard let codec = codecs[feature] else {
+            stop("FeatureRows: no feature \(feature); there are \(identity.features.keys.sorted())")
+        }
+        return codec
+    }
+
+    private func rows(of feature: String, at indices: some Collection<Int>) -> [Row] {
+        let isVarying = identity.varying.contains(feature)
+        return indices.map { index in
+            require(places.indices.contains(index), "FeatureRows: row \(index) is outside 0..<\(count)")
+            let place = places[index]
+            guard let stored = shards[place.shard].features[feature] else {
+                stop("FeatureRows: a shard was opened without its feature \(feature)")
             }
-        } else {
-            tensor.withScalars { values in
-                _ = target.initialize(fromContentsOf: values[start..<start + target.count])
-            }
+            return Row(
+                feature: stored, position: place.position, length: isVarying ? stored.length(of: place.position) : 0)
         }
     }
+
+    /// Threads are worth it from some hundred thousand numbers each.
+    private static func workers(for count: Int) -> Int { max(1, min(MachineResources.allowedCores, count >> 18)) }
 }

@@ -12,7 +12,7 @@ struct FeatureShard: Sendable {
     }
 
     let keys: [String]
-    let tensors: [String: Tensor]
+    let features: [String: StoredFeature]
 
     private static let identityKey = "identity"
     private static let keysKey = "keys"
@@ -20,7 +20,7 @@ struct FeatureShard: Sendable {
     /// Maps a shard and checks that it is the one that the index describes, but for its checksum.
     ///
     /// - Throws: `FeatureStoreError`, `CheckpointError`.
-    init(_ record: FeatureIndex.ShardRecord, in folder: URL, of identity: FeatureIdentity, digest: String) throws {
+    init(_ record: FeatureIndex.ShardRecord, in folder: URL, of layouts: [String: FeatureLayout], digest: String) throws {
         let url = folder.appendingPathComponent(record.name)
         func failure(_ text: String) -> FeatureStoreError {
             FeatureStoreError(path: url.path, "\(text); `pando features clean --damaged` removes such rows")
@@ -36,15 +36,13 @@ struct FeatureShard: Sendable {
         guard keys.count == record.rowCount else {
             throw failure("the shard has \(keys.count) keys, the index says \(record.rowCount)")
         }
-        for (name, shape) in identity.features {
-            guard let tensor = file.tensors[name] else { throw failure("the shard has no feature \(name)") }
-            guard tensor.shape == [keys.count] + shape, tensor.elementType == identity.elementType else {
-                throw failure(
-                    "feature \(name) is \(tensor.elementType) of shape \(tensor.shape), expected "
-                        + "\(identity.elementType) of shape \([keys.count] + shape)")
-            }
+        var features: [String: StoredFeature] = [:]
+        for (name, layout) in layouts {
+            do throws(StoredFeature.Objection) {
+                features[name] = try StoredFeature(name, in: file.tensors, rowCount: keys.count, layout: layout)
+            } catch { throw failure(error.text) }
         }
-        tensors = file.tensors.dictionary
+        self.features = features
     }
 
     /// Writes a shard under a name that no process has used.

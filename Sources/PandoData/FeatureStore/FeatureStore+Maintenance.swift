@@ -163,7 +163,8 @@ extension FeatureStore {
         let shard: FeatureShard
         do {
             shard = try FeatureShard(
-                entry.record, in: url.deletingLastPathComponent(), of: entry.identity, digest: entry.digest)
+                entry.record, in: url.deletingLastPathComponent(), of: entry.identity.layouts,
+                digest: entry.digest)
         } catch let error as FeatureStoreError { return error.text }
         for (key, position) in entry.rows {
             guard shard.keys.indices.contains(position), shard.keys[position] == key else {
