@@ -37,6 +37,15 @@ public protocol Backbone: Module {
 
     /// The taps that an example's vector takes in unless the plan says otherwise.
     var summaryTaps: [Tap.Name] { get }
+
+    /// One pass over examples of the network's own kind.
+    ///
+    /// - Parameter pass: given when the pass is part of training.
+    /// - Precondition: `input` is of that kind; `names` are names of `taps`.
+    func features(of input: BackboneInput, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features
+
+    /// Which tokens of texts count as tokens, `[N, T]` of 1 and 0, `float32`; `nil` for pictures.
+    func mask(of input: BackboneInput) -> Tensor?
 }
 
 /// A pretrained network over pictures.
@@ -138,6 +147,13 @@ extension Backbone {
         return Set([1, 2, 3].map { $0 * tokens.count / 4 - 1 }.filter { $0 >= 0 }).sorted().map { tokens[$0].name }
     }
 
+    public func mask(of input: BackboneInput) -> Tensor? { input.attentionMask?.cast(to: .float32) }
+
+    /// One pass over examples of the network's own kind, as the network will be used.
+    public func features(of input: BackboneInput, reading names: Set<Tap.Name> = []) -> Features {
+        features(of: input, reading: names, during: nil)
+    }
+
     /// Stops the program if `names` holds something that is no tap.
     func requireTaps(_ names: Set<Tap.Name>) {
         let unknown = names.subtracting(taps.map(\.name))
@@ -149,6 +165,10 @@ extension ImageBackbone {
     public var pictureSize: Int? { nil }
     public func resized(to side: Int) -> Self { self }
 
+    public func features(of input: BackboneInput, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
+        features(of: input.pictures(for: self), reading: names, during: pass)
+    }
+
     /// One pass over preprocessed pictures, as the network will be used.
     public func features(of pictures: Tensor, reading names: Set<Tap.Name> = []) -> Features {
         features(of: pictures, reading: names, during: nil)
@@ -156,8 +176,26 @@ extension ImageBackbone {
 }
 
 extension TextBackbone {
+    public func features(of input: BackboneInput, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
+        features(of: input.texts(for: self), reading: names)
+    }
+
     /// One pass over tokens, pooled.
     public func features(of texts: TokenTensors) -> Features { features(of: texts, reading: []) }
+}
+
+extension [Int] {
+    /// Where the thing in place `index` of all stands, if each of these counts a group of things: its group and its
+    /// place in that.
+    /// - Precondition: there are more than `index` things.
+    func place(of index: Int) -> (group: Int, inner: Int) {
+        var inner = index
+        for (group, count) in enumerated() {
+            if inner < count { return (group, inner) }
+            inner -= count
+        }
+        stop("there are \(reduce(0, +)) blocks, none in place \(index)")
+    }
 }
 
 extension Linear {

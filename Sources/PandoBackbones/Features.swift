@@ -40,6 +40,24 @@ public enum BackboneInput: Sendable {
     case pictures(Tensor)
     case texts(TokenTensors)
 
+    /// The pictures, for a network that sees them.
+    func pictures(for network: some Backbone) -> Tensor {
+        guard case .pictures(let pictures) = self else { stop("\(type(of: network)) sees pictures, but was given texts") }
+        return pictures
+    }
+
+    /// The texts, for a network that reads them.
+    func texts(for network: some Backbone) -> TokenTensors {
+        guard case .texts(let texts) = self else { stop("\(type(of: network)) reads texts, but was given pictures") }
+        return texts
+    }
+
+    /// Which of texts' tokens are no padding, `[N, T]`; `nil` for pictures.
+    var attentionMask: Tensor? {
+        guard case .texts(let texts) = self else { return nil }
+        return texts.attentionMask
+    }
+
     /// Examples.
     public var count: Int {
         switch self {

@@ -8,7 +8,7 @@ import PandoTensor
 ///   stands behind it.
 /// - Source: Devlin et al. 2019 (arXiv:1810.04805), section 3; post-norm. Liu et al. 2019 (arXiv:1907.11692); Sanh et
 ///   al. 2019 (arXiv:1910.01108), section 3.
-public struct BERT: TextBackbone, PoolingTextBackbone {
+public struct BERT: BlockwiseBackbone, PoolingTextBackbone {
     var words, positions: Embedding
     var types: Embedding?
     var norm: LayerNorm
@@ -47,14 +47,21 @@ public struct BERT: TextBackbone, PoolingTextBackbone {
         return changed.configuration.problems.isEmpty ? changed : nil
     }
 
-    public func features(of texts: TokenTensors, reading names: Set<Tap.Name>) -> Features {
-        requireTaps(names)
-        let states = states(ids: texts.ids, attentionMask: texts.attentionMask, typeIDs: texts.typeIDs)
-        var read: [Tap.Name: Tensor] = [:]
-        for (index, state) in states.enumerated() where names.contains("layers.\(index)") { read["layers.\(index)"] = state }
-        let pooled = states[states.count - 1].pooled(by: configuration.pooling, texts.attentionMask)
-        if configuration.pooling == .pooler, let pooler { return Features(taps: read, pooled: pooler(pooled).tanh()) }
-        return Features(taps: read, pooled: pooled)
+    public var blockPaths: [String] { ["embeddings"] + layers.indices.map { "encoder.layer.\($0)" } }
+
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor {
+        let texts = input.texts(for: self)
+        return embeddings(ids: texts.ids, typeIDs: texts.typeIDs)
+    }
+
+    /// The first block is the embeddings' norm.
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        index == 0 ? norm(state) : layers[index - 1](state, mask: mask.map(TokenTensors.addedToScores))
+    }
+
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor {
+        let pooled = last.pooled(by: configuration.pooling, mask ?? .ones(Array(last.shape[..<2])))
+        return configuration.pooling == .pooler ? pooler.map { $0(pooled).tanh() } ?? pooled : pooled
     }
 
     /// The states after the embeddings and after every layer.
@@ -86,9 +93,10 @@ public struct BERT: TextBackbone, PoolingTextBackbone {
     ///
     /// - Shapes: `[N, T, C]` → `L + 1` states `[N, T, C]`; without a mask all `[N, T]` are tokens.
     public func states(from embeddings: Tensor, attentionMask: Tensor? = nil) -> [Tensor] {
-        let mask = attentionMask.map(TokenTensors.addedToScores)
-        var states = [norm(embeddings)]
-        for layer in layers { states.append(layer(states.last!, mask: mask)) }
+        var states: [Tensor] = []
+        for index in 0...layers.count {
+            states.append(block(index, states.last ?? embeddings, mask: attentionMask, during: nil))
+        }
         return states
     }
 
@@ -103,50 +111,5 @@ public struct BERT: TextBackbone, PoolingTextBackbone {
         visitor.modules("layer", &layers)
         visitor.leave()
         visitor.module("pooler.dense", &pooler)
-    }
-}
-
-/// One encoder layer: self-attention and a two-layer perceptron, each added to its input and normalised.
-struct BERTLayer: Module {
-    var query, key, value, attentionOutput: Linear
-    var attentionNorm: LayerNorm
-    var intermediate, output: Linear
-    var outputNorm: LayerNorm
-    let headCount: Int
-    let activation: Activation
-
-    init(_ configuration: BERTConfiguration) {
-        let (size, wide) = (configuration.hiddenSize, configuration.intermediateSize)
-        func linear(_ inFeatures: Int, _ outFeatures: Int) -> Linear { .blank(inFeatures, outFeatures) }
-        (query, key, value, attentionOutput) = (linear(size, size), linear(size, size), linear(size, size), linear(size, size))
-        attentionNorm = LayerNorm(size, epsilon: configuration.epsilon)
-        (intermediate, output) = (linear(size, wide), linear(wide, size))
-        outputNorm = LayerNorm(size, epsilon: configuration.epsilon)
-        headCount = configuration.headCount
-        activation = configuration.activation.function
-    }
-
-    func callAsFunction(_ x: Tensor, mask: Tensor?) -> Tensor {
-        func heads(_ projected: Tensor) -> Tensor {  // [N, T, C] → [N, heads, T, C / heads]
-            projected.reshaped(x.shape[0], x.shape[1], headCount, x.shape[2] / headCount).permuted(0, 2, 1, 3)
-        }
-        let mixed = attention(query: heads(query(x)), key: heads(key(x)), value: heads(value(x)), mask: mask)
-        let attended = attentionNorm(attentionOutput(mixed.permuted(0, 2, 1, 3).reshaped(x.shape)) + x)
-        return outputNorm(output(intermediate(attended).applying(activation)) + attended)
-    }
-
-    mutating func visit(_ visitor: inout some Visitor) {
-        visitor.enter("attention")
-        visitor.enter("self")
-        visitor.module("query", &query)
-        visitor.module("key", &key)
-        visitor.module("value", &value)
-        visitor.leave()
-        visitor.module("output.dense", &attentionOutput)
-        visitor.module("output.LayerNorm", &attentionNorm)
-        visitor.leave()
-        visitor.module("intermediate.dense", &intermediate)
-        visitor.module("output.dense", &output)
-        visitor.module("output.LayerNorm", &outputNorm)
     }
 }

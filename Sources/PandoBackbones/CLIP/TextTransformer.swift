@@ -61,7 +61,7 @@ public struct TextTransformerConfiguration: Sendable, Hashable, Codable {
 ///
 /// - Shapes: `[N, T]` → pooled `[N, C]`; taps `blocks.0` to `blocks.n` of `[N, T, C]`.
 /// - Source: Radford et al. 2021 (arXiv:2103.00020), section 2.4; Zhai et al. 2023 (arXiv:2303.15343), section 4.
-public struct TextTransformer: TextBackbone {
+public struct TextTransformer: TextBackbone, BlockwiseBackbone {
     var words: Embedding
     var positions: Embedding
     var blocks: [TransformerBlock]
@@ -91,29 +91,44 @@ public struct TextTransformer: TextBackbone {
         }
     }
 
-    public func features(of texts: TokenTensors, reading names: Set<Tap.Name>) -> Features {
-        requireTaps(names)
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor {
+        let texts = input.texts(for: self)
         let length = texts.ids.shape[1]
         require(
             (1...maximumLength).contains(length), "TextTransformer: \(length) tokens, expected 1...\(maximumLength)")
-        var x = words(texts.ids) + positions.weight.slice(0..<length)
-        let mask = configuration.seesPadding ? nil : TokenTensors.addedToScores(texts.attentionMask)
-        var taps: [Tap.Name: Tensor] = [:]
-        for (index, block) in blocks.enumerated() {
-            x = block(x, mask: mask, isCausal: configuration.isCausal)
-            if names.contains("blocks.\(index)") { taps["blocks.\(index)"] = x }
-        }
-        let pooled = norm(representative(x, texts.ids))
-        return Features(taps: taps, pooled: output?(pooled) ?? pooled)
+        return words(texts.ids) + positions.weight.slice(0..<length)
     }
 
-    /// The state of the token that stands for the text, `[N, T, C]` → `[N, C]`.
-    private func representative(_ x: Tensor, _ ids: Tensor) -> Tensor {
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        let hidden = configuration.seesPadding ? nil : mask.map(TokenTensors.addedToScores)
+        return blocks[index](state, mask: hidden, isCausal: configuration.isCausal)
+    }
+
+    /// Where a certain token stands for the text, it counts and what follows it does not: it is the last that counts.
+    public func mask(of input: BackboneInput) -> Tensor? {
+        let texts = input.texts(for: self)
+        let standing: Tensor  // [N, T], 1 at the token that stands for the text
         switch configuration.pooling {
-        case .last: x.element(x.shape[1] - 1, along: 1)
-        case .highest: x.picked(ids)
-        case .endOfText: x.picked(ids .== Float(configuration.endOfText))
+        case .last: return texts.attentionMask.cast(to: .float32)
+        case .highest: standing = texts.ids.firstLargest().cast(to: .float32)
+        case .endOfText: standing = (texts.ids .== Float(configuration.endOfText)).firstLargest().cast(to: .float32)
         }
+        let length = texts.ids.shape[1]
+        let upTo = (0..<length).flatMap { last in (0..<length).map { $0 <= last ? Float(1) : 0 } }
+        let before = matmul(standing, Tensor(upTo, shape: [length, length])) - standing
+        return before * texts.attentionMask.cast(to: .float32) + standing
+    }
+
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor {
+        let length = last.shape[1]
+        let state: Tensor  // [N, C], of the token that stands for the text
+        if configuration.pooling != .last, let mask {
+            state = last.picked(mask * Tensor((1...length).map { Float($0) }))
+        } else {
+            state = last.element(length - 1, along: 1)
+        }
+        let normalized = norm(state)
+        return output?(normalized) ?? normalized
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {

@@ -36,7 +36,7 @@ public struct ConvNeXtConfiguration: Sendable, Hashable, Codable {
 ///   `stages.3.blocks.n`.
 /// - Source: Liu et al. 2022 (arXiv:2201.03545), section 2 and figure 4; version 2: Woo et al. 2023 (arXiv:2301.00808),
 ///   algorithm 1.
-public struct ConvNeXt: ImageBackbone {
+public struct ConvNeXt: ImageBackbone, BlockwiseBackbone {
     var stem: Convolution2D
     var stemNorm: LayerNorm
     var stages: [ConvNeXtStage]
@@ -68,20 +68,18 @@ public struct ConvNeXt: ImageBackbone {
         return taps
     }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
-        requireTaps(names)
-        var taps: [Tap.Name: Tensor] = [:]
-        var x = stemNorm(stem(pictures))
-        for (number, stage) in stages.enumerated() {
-            x = stage.downsampled(x)
-            for (index, block) in stage.blocks.enumerated() {
-                x = block(x)
-                let name = "stages.\(number).blocks.\(index)"
-                if names.contains(name) { taps[name] = x }
-            }
-        }
-        return Features(taps: taps, pooled: norm(x.mean(along: [1, 2])))
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor {
+        stemNorm(stem(input.pictures(for: self)))
     }
+
+    /// The first block of a stage has before it what halves the map.
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        let (number, inner) = stages.map(\.blocks.count).place(of: index)
+        let stage = stages[number]
+        return stage.blocks[inner](inner == 0 ? stage.downsampled(state) : state)
+    }
+
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor { norm(last.mean(along: [1, 2])) }
 
     public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 

@@ -52,7 +52,7 @@ public struct Llama: TextBackbone, LanguageModel {
             if names.contains("layers.\(index)") { taps["layers.\(index)"] = x }
         }
         let last = texts.lastTokens.expanded(at: 2).cast(to: x.elementType)
-        return Features(taps: taps, pooled: norm((x * last).sum(along: [1])))
+        return Features(taps: taps, pooled: norm((x * last).sum(along: [1])), mask: self.mask(of: .texts(texts)))
     }
 
     public func logits(of ids: Tensor, cache: inout KeyValueCache) -> Tensor {

@@ -25,7 +25,7 @@ public enum MobileFraming: String, Sendable, Hashable, Codable {
 ///   and the last convolution.
 /// - Source: Sandler et al. 2018 (arXiv:1801.04381), Howard et al. 2019 (arXiv:1905.02244), Tan and Le 2019
 ///   (arXiv:1905.11946).
-public struct MobileNetwork: ImageBackbone {
+public struct MobileNetwork: ImageBackbone, BlockwiseBackbone {
     /// All sizes.
     struct Plan {
         var stemChannels: Int
@@ -56,7 +56,6 @@ public struct MobileNetwork: ImageBackbone {
     public let summaryTaps: [Tap.Name]
     private let activation: Activation
     private let names: MobileNames
-    private let tapNames: [Tap.Name]
 
     /// The network with weights of the right shapes, to be loaded or initialised.
     init(_ plan: Plan) {
@@ -74,7 +73,7 @@ public struct MobileNetwork: ImageBackbone {
         activation = plan.activation
         self.names = names
 
-        tapNames = names.blocks.map { plan.tapOfPath($0.path) }
+        let tapNames = names.blocks.map { plan.tapOfPath($0.path) }
         var stride = 2
         var taps = [Tap(name: plan.ends.stem, depth: 1, channels: plan.stemChannels, kind: .map(stride: stride))]
         for (name, block) in zip(tapNames, plan.blocks) {
@@ -93,19 +92,17 @@ public struct MobileNetwork: ImageBackbone {
 
     public var pooledFeatures: Int { head.convolution.weight.shape[0] }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
-        requireTaps(names)
-        var read: [Tap.Name: Tensor] = [:]
-        var x = stem(pictures, during: pass)
-        if names.contains(taps[0].name) { read[taps[0].name] = x }
-        for (name, block) in zip(tapNames, blocks) {
-            x = block(x, during: pass)
-            if names.contains(name) { read[name] = x }
-        }
-        x = head(x, during: pass)
-        if names.contains(taps[taps.count - 1].name) { read[taps[taps.count - 1].name] = x }
-        return Features(taps: read, pooled: x.mean(along: [1, 2]))
+    public var blockPaths: [String] { [names.stem.norm] + names.blocks.map(\.path) + [names.head.norm] }
+
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor { input.pictures(for: self) }
+
+    /// The first and the last convolution are blocks, too.
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        if index == 0 { return stem(state, during: pass) }
+        return index <= blocks.count ? blocks[index - 1](state, during: pass) : head(state, during: pass)
     }
+
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor { last.mean(along: [1, 2]) }
 
     public func logits(_ pooled: Tensor) -> Tensor? {
         classifier?(hidden.map { $0(pooled).applying(activation) } ?? pooled)

@@ -59,7 +59,7 @@ public struct RegNetConfiguration: Sendable, Hashable, Codable {
 ///
 /// - Shapes: `[N, H, W, 3]` → pooled `[N, C]`, the mean over the last map; taps `s1.b1` to `s4.bn`.
 /// - Source: Radosavovic et al. 2020 (arXiv:2003.13678), section 5.
-public struct RegNet: ImageBackbone {
+public struct RegNet: ImageBackbone, BlockwiseBackbone {
     var stem: ConvolutionBlock
     var stages: [[RegNetBlock]]
     var classifier: Linear?
@@ -101,19 +101,16 @@ public struct RegNet: ImageBackbone {
         return taps
     }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
-        requireTaps(names)
-        var taps: [Tap.Name: Tensor] = [:]
-        var x = stem(pictures, during: pass)
-        for (stage, blocks) in stages.enumerated() {
-            for (index, block) in blocks.enumerated() {
-                x = block(x, during: pass)
-                let name = "s\(stage + 1).b\(index + 1)"
-                if names.contains(name) { taps[name] = x }
-            }
-        }
-        return Features(taps: taps, pooled: x.mean(along: [1, 2]))
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor {
+        stem(input.pictures(for: self), during: pass)
     }
+
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        let (stage, inner) = stages.map(\.count).place(of: index)
+        return stages[stage][inner](state, during: pass)
+    }
+
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor { last.mean(along: [1, 2]) }
 
     public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 

@@ -42,7 +42,7 @@ public struct ResNetConfiguration: Sendable, Hashable, Codable {
 /// - Shapes: `[N, H, W, 3]` → pooled `[N, C]` with `C` 512, or 2048 with bottlenecks; taps `layer1.0` to `layer4.n`.
 /// - Source: He et al. 2016 (arXiv:1512.03385), table 1. As in torchvision ("v1.5"), a bottleneck's stride stands at
 ///   its 3 × 3 convolution unless the configuration says otherwise.
-public struct ResNet: ImageBackbone {
+public struct ResNet: ImageBackbone, BlockwiseBackbone {
     var stem: ConvolutionBlock
     var stages: [[ResidualBlock]]
     var classifier: Linear?
@@ -85,19 +85,17 @@ public struct ResNet: ImageBackbone {
         return taps
     }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
-        requireTaps(names)
-        var taps: [Tap.Name: Tensor] = [:]
-        var x = stem(pictures, during: pass).maxPooled(kernel: [3, 3], stride: [2, 2], padding: Padding(1))
-        for (stage, blocks) in stages.enumerated() {
-            for (index, block) in blocks.enumerated() {
-                x = block(x, during: pass)
-                let name = "layer\(stage + 1).\(index)"
-                if names.contains(name) { taps[name] = x }
-            }
-        }
-        return Features(taps: taps, pooled: x.mean(along: [1, 2]))
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor {
+        stem(input.pictures(for: self), during: pass)
+            .maxPooled(kernel: [3, 3], stride: [2, 2], padding: Padding(1))
     }
+
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        let (stage, inner) = stages.map(\.count).place(of: index)
+        return stages[stage][inner](state, during: pass)
+    }
+
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor { last.mean(along: [1, 2]) }
 
     public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 

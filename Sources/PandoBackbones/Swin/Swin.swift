@@ -49,7 +49,7 @@ public struct SwinConfiguration: Sendable, Hashable, Codable {
 ///   `layers.3.blocks.n`.
 /// - Source: Liu et al. 2021 (arXiv:2103.14030), section 3. Maps that windows do not tile are filled up with zeros
 ///   below and on the right, as all implementations do.
-public struct Swin: ImageBackbone {
+public struct Swin: ImageBackbone, BlockwiseBackbone {
     var patches: Convolution2D
     var patchNorm: LayerNorm
     var stages: [SwinStage]
@@ -85,24 +85,23 @@ public struct Swin: ImageBackbone {
         return taps
     }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
-        requireTaps(names)
-        var taps: [Tap.Name: Tensor] = [:]
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor {
+        let pictures = input.pictures(for: self)
         let padded = configuration.padsPictures ? pictures.padded(toMultiplesOf: configuration.patchSize) : pictures
-        var x = patchNorm(patches(padded))
-        for (number, stage) in stages.enumerated() {
-            x = stage.downsample?(x) ?? x
-            let layouts = [false, true].map { isShifted in
-                WindowLayout(height: x.shape[1], width: x.shape[2], isShifted: isShifted, configuration)
-            }
-            for (index, block) in stage.blocks.enumerated() {
-                x = block(x, layouts[index % 2])
-                let name = "layers.\(number).blocks.\(index)"
-                if names.contains(name) { taps[name] = x }
-            }
-        }
-        return Features(taps: taps, pooled: norm(x).mean(along: [1, 2]))
+        return patchNorm(patches(padded))
     }
+
+    /// The first block of a stage has before it what halves the map; every second one shifts its windows.
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        let (number, inner) = stages.map(\.blocks.count).place(of: index)
+        let stage = stages[number]
+        let map = inner == 0 ? stage.downsample?(state) ?? state : state
+        let layout = WindowLayout(
+            height: map.shape[1], width: map.shape[2], isShifted: !inner.isMultiple(of: 2), configuration)
+        return stage.blocks[inner](map, layout)
+    }
+
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor { norm(last).mean(along: [1, 2]) }
 
     public func logits(_ pooled: Tensor) -> Tensor? { classifier?(pooled) }
 

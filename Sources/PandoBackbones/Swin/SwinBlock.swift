@@ -138,7 +138,7 @@ struct WindowLayout {
         let filled = isTiled
             ? map
             : map.padded(before: [0, 0, 0, 0], after: [0, paddedHeight - height, paddedWidth - width, 0])
-        return filled.reshaped(map.shape[0], -1, map.shape[3]).gathered(at: Tensor(order), along: 1)
+        return filled.reshaped(map.shape[0], order.count, map.shape[3]).gathered(at: Tensor(order), along: 1)
     }
 
     /// The inverse of `windows(of:)`.

@@ -51,7 +51,9 @@ public struct T5: TextBackbone, PoolingTextBackbone {
         let states = encoded(texts) { index, state in
             if names.contains("encoder.block.\(index)") { taps["encoder.block.\(index)"] = state }
         }
-        return Features(taps: taps, pooled: states.pooled(by: configuration.pooling, texts.attentionMask))
+        return Features(
+            taps: taps, pooled: states.pooled(by: configuration.pooling, texts.attentionMask),
+            mask: mask(of: .texts(texts)))
     }
 
     /// The encoder's normalised states, `[N, T]` → `[N, T, C]`.

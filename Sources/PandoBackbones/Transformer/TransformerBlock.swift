@@ -24,40 +24,29 @@ struct TransformerBlockSizes: Sendable, Hashable {
 ///   (arXiv:2103.17239), section 2; gates: Shazeer 2020 (arXiv:2002.05202).
 struct TransformerBlock: Module {
     var attentionNorm: LayerNorm
-    /// Query, key and value in one.
-    var projections: Linear
-    var attentionOutput: Linear
+    var attention: TransformerAttention
     var attentionScale: Tensor?
     var perceptronNorm: LayerNorm
     var expansion, contraction: Linear
     var perceptronScale: Tensor?
-    let headCount: Int
     let activation: Activation
     let isGated: Bool
 
     init(_ sizes: TransformerBlockSizes) {
         let (features, wide) = (sizes.features, sizes.intermediateSize)
         attentionNorm = LayerNorm(features, epsilon: sizes.epsilon)
-        projections = .blank(features, 3 * features, bias: sizes.hasProjectionBias)
-        attentionOutput = .blank(features, features)
+        attention = TransformerAttention(sizes)
         perceptronNorm = LayerNorm(features, epsilon: sizes.epsilon)
         expansion = .blank(features, sizes.isGated ? 2 * wide : wide)
         contraction = .blank(wide, features)
         if sizes.hasLayerScale { (attentionScale, perceptronScale) = (.ones([features]), .ones([features])) }
-        headCount = sizes.headCount
         activation = sizes.activation.function
         isGated = sizes.isGated
     }
 
-    /// - Parameter mask: as for `attention`.
+    /// - Parameter mask: `[N, 1, 1, T]`, added to scores.
     func callAsFunction(_ x: Tensor, mask: Tensor? = nil, isCausal: Bool = false) -> Tensor {
-        let (count, length, features) = (x.shape[0], x.shape[1], x.shape[2])
-        let projected = projections(attentionNorm(x)).reshaped(count, length, 3, headCount, features / headCount)
-        func heads(_ index: Int) -> Tensor {  // [N, T, 3, heads, D] → [N, heads, T, D]
-            projected.slice(index..<index + 1, along: 2).squeezed(2).permuted(0, 2, 1, 3)
-        }
-        let mixed = attention(query: heads(0), key: heads(1), value: heads(2), mask: mask, isCausal: isCausal)
-        let attended = attentionOutput.scaled(by: attentionScale, mixed.permuted(0, 2, 1, 3).reshaped(x.shape)) + x
+        let attended = attention(attentionNorm(x), scaledBy: attentionScale, mask: mask, isCausal: isCausal) + x
         return contraction.scaled(by: perceptronScale, expanded(perceptronNorm(attended))) + attended
     }
 
@@ -70,10 +59,7 @@ struct TransformerBlock: Module {
 
     mutating func visit(_ visitor: inout some Visitor) {
         visitor.module("norm1", &attentionNorm)
-        visitor.enter("attn")
-        visitor.module("qkv", &projections)
-        visitor.module("proj", &attentionOutput)
-        visitor.leave()
+        visitor.module("attn", &attention)
         visitor.parameter("ls1.gamma", &attentionScale)
         visitor.module("norm2", &perceptronNorm)
         visitor.enter("mlp")
@@ -81,6 +67,40 @@ struct TransformerBlock: Module {
         visitor.module("fc2", &contraction)
         visitor.leave()
         visitor.parameter("ls2.gamma", &perceptronScale)
+    }
+}
+
+/// What tokens take from one another.
+///
+/// - Shapes: `[N, T, C]` → the same.
+struct TransformerAttention: SelfAttention {
+    /// Query, key and value in one.
+    var projections: Linear
+    var output: Linear
+    let headCount: Int
+    var prefix: AttentionPrefix?
+
+    var features: Int { output.inFeatures }
+
+    init(_ sizes: TransformerBlockSizes) {
+        projections = .blank(sizes.features, 3 * sizes.features, bias: sizes.hasProjectionBias)
+        output = .blank(sizes.features, sizes.features)
+        headCount = sizes.headCount
+    }
+
+    /// - Parameter scale: of each output, `[C]`.
+    func callAsFunction(_ x: Tensor, scaledBy scale: Tensor?, mask: Tensor?, isCausal: Bool) -> Tensor {
+        let projected = projections(x).reshaped(x.shape[0], x.shape[1], 3, headCount, features / headCount)
+        func heads(_ index: Int) -> Tensor {  // [N, T, 3, heads, D] → [N, heads, T, D]
+            projected.slice(index..<index + 1, along: 2).squeezed(2).permuted(0, 2, 1, 3)
+        }
+        return output.scaled(
+            by: scale, attended(query: heads(0), key: heads(1), value: heads(2), mask: mask, isCausal: isCausal))
+    }
+
+    mutating func visit(_ visitor: inout some Visitor) {
+        visitor.module("qkv", &projections)
+        visitor.module("proj", &output)
     }
 }
 

@@ -7,7 +7,7 @@ import PandoTensor
 /// - Shapes: `[N, S, S, 3]` → pooled `[N, C]` or `[N, 2 C]`; taps `blocks.0` to `blocks.n` of
 ///   `[N, prefix + patches, C]`: class token, distillation token, registers, then patches row by row.
 /// - Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), equations 1 to 4.
-public struct VisionTransformer: ImageBackbone {
+public struct VisionTransformer: ImageBackbone, BlockwiseBackbone {
     var classToken, distillationToken, registers: Tensor?
     var positions: Tensor
     var patches: Convolution2D
@@ -52,19 +52,17 @@ public struct VisionTransformer: ImageBackbone {
         }
     }
 
-    public func features(of pictures: Tensor, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
-        requireTaps(names)
+    public func embedded(_ input: BackboneInput, during pass: TrainingPass?) -> Tensor {
+        let pictures = input.pictures(for: self)
         require(
             pictures.shape.dropFirst() == [configuration.pictureSize, configuration.pictureSize, 3],
             "VisionTransformer: made for pictures of \(configuration.pictureSize) pixels, got \(pictures.shape)")
-        var x = tokens(of: pictures)
-        x = embeddingNorm?(x) ?? x
-        var taps: [Tap.Name: Tensor] = [:]
-        for (index, block) in blocks.enumerated() {
-            x = block(x)
-            if names.contains("blocks.\(index)") { taps["blocks.\(index)"] = x }
-        }
-        return Features(taps: taps, pooled: pooled(x))
+        let tokens = tokens(of: pictures)
+        return embeddingNorm?(tokens) ?? tokens
+    }
+
+    public func block(_ index: Int, _ state: Tensor, mask: Tensor?, during pass: TrainingPass?) -> Tensor {
+        blocks[index](state, mask: mask.map(TokenTensors.addedToScores))
     }
 
     /// The embedded patches at their places, behind the tokens that stand for no patch.
@@ -86,16 +84,16 @@ public struct VisionTransformer: ImageBackbone {
         return .concatenated([first, embedded], along: 1)
     }
 
-    private func pooled(_ x: Tensor) -> Tensor {
-        let (count, prefix) = (x.shape[0], configuration.prefixCount)
-        func normalizedToken(_ index: Int) -> Tensor { norm(x.slice(index..<index + 1, along: 1).squeezed(1)) }
-        func patchMean() -> Tensor { norm(x.slice(prefix..<x.shape[1], along: 1)).mean(along: [1]) }
+    public func pooled(_ last: Tensor, mask: Tensor?) -> Tensor {
+        let (count, prefix) = (last.shape[0], configuration.prefixCount)
+        func normalizedToken(_ index: Int) -> Tensor { norm(last.slice(index..<index + 1, along: 1).squeezed(1)) }
+        func patchMean() -> Tensor { norm(last.slice(prefix..<last.shape[1], along: 1)).mean(along: [1]) }
         switch configuration.pooling {
         case .classToken: return normalizedToken(0)
-        case .classTokens: return norm(x.slice(0..<2, along: 1)).reshaped(count, pooledFeatures)
+        case .classTokens: return norm(last.slice(0..<2, along: 1)).reshaped(count, pooledFeatures)
         case .classTokenAndMean: return .concatenated([normalizedToken(0), patchMean()], along: 1)
         case .patchMean: return patchMean()
-        case .attention: return pool?(norm(x)) ?? patchMean()
+        case .attention: return pool?(norm(last)) ?? patchMean()
         }
     }
 
