@@ -52,7 +52,7 @@ enum FrozenNetwork: String, CaseIterable {
 
     private static func compiled(_ frozen: FrozenBackbone, _ workers: Int) -> Compiled {
         let adds = PandoTensor.multiplyAdds(inputShape: [1, side, side, 3]) {
-            [frozen.backbone.features(of: $0).pooled]
+            [frozen.backbone.features(of: .pictures($0)).pooled]
         }
         return Compiled(multiplyAdds: adds, quantization: frozen.quantization) {
             frozen.features(of: $0, workers: workers).pooled
@@ -76,7 +76,7 @@ enum FrozenNetwork: String, CaseIterable {
         }
     }
 
-    /// Texts that one thread encodes at once, as many as `SentenceEncoder` lets it.
+    /// Texts that one thread encodes at once, as many as `FrozenBackbone` lets it.
     private static let textsAtOnce = 8
 
     /// Nil for a network over texts.

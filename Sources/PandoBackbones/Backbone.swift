@@ -69,24 +69,6 @@ public protocol ImageBackbone: Backbone {
     func logits(_ pooled: Tensor) -> Tensor?
 }
 
-/// Token ids of several texts, padded to one length.
-///
-/// - Shapes: all `[N, T]`; `attentionMask` is 1 for a token and 0 for padding.
-public struct TokenTensors: Sendable {
-    public var ids: Tensor
-    public var attentionMask: Tensor
-    /// Which of two texts a token belongs to, for networks that ask.
-    public var typeIDs: Tensor?
-
-    /// - Precondition: the shapes are the same and have two axes.
-    public init(ids: Tensor, attentionMask: Tensor, typeIDs: Tensor? = nil) {
-        require(
-            ids.rank == 2 && attentionMask.shape == ids.shape && (typeIDs.map { $0.shape == ids.shape } ?? true),
-            "TokenTensors: ids \(ids.shape), attention mask \(attentionMask.shape) and types \(typeIDs?.shape ?? ids.shape) differ")
-        (self.ids, self.attentionMask, self.typeIDs) = (ids, attentionMask, typeIDs)
-    }
-}
-
 /// A pretrained network over texts.
 public protocol TextBackbone: Backbone {
     /// The longest text it can see, in tokens.
@@ -152,6 +134,15 @@ extension Backbone {
     /// One pass over examples of the network's own kind, as the network will be used.
     public func features(of input: BackboneInput, reading names: Set<Tap.Name> = []) -> Features {
         features(of: input, reading: names, during: nil)
+    }
+
+    /// Length of an example's vector: the pooled one, and the channels of the taps.
+    /// - Precondition: `names` are names of `taps`.
+    public func vectorLength(reading names: [Tap.Name]) -> Int {
+        names.reduce(pooledFeatures) { sum, name in
+            guard let tap = taps.first(where: { $0.name == name }) else { stop("\(Self.self) has no tap \(name)") }
+            return sum + tap.channels
+        }
     }
 
     /// Stops the program if `names` holds something that is no tap.

@@ -26,6 +26,22 @@ public struct Features: Sendable {
         return tensor
     }
 
+    /// One vector per example: the pooled one, then the mean of each of `taps`, over the map, or over the tokens that are
+    /// no padding.
+    ///
+    /// Earlier stages know of texture and line what the last one has dropped for the classes of its pretraining.
+    /// - Shapes: `[N, vectorLength]`.
+    /// - Precondition: the taps were read.
+    public func vector(summarizing taps: [Tap.Name]) -> Tensor {
+        if taps.isEmpty { return pooled }
+        let means = taps.map { name -> Tensor in
+            let value = self[name]
+            if value.rank == 3, let mask { return value.pooled(by: .mean, mask) }
+            return value.mean(along: Array(1..<value.rank - 1))
+        }
+        return .concatenated([pooled] + means, along: 1)
+    }
+
     /// Some consecutive examples.
     public func slice(_ range: Range<Int>) -> Features {
         Features(

@@ -1,31 +1,36 @@
 import PandoTensor
 
-/// A picture backbone compiled to run fast and only forward: the form in which features are extracted and served.
+/// A backbone compiled to run fast and only forward: the form in which features are extracted and served.
 ///
-/// Programs are compiled at the first use of each slice size and kept; weights are packed once for all of them.
+/// Programs are compiled at the first use of each slice's shape and kept; weights are packed once for all of them. What
+/// nobody asked for is not run: of a chain of blocks those behind the deepest tap, where no vector is wanted.
 /// Any number of threads may call at once.
 public final class FrozenBackbone: Sendable {
-    public let backbone: any ImageBackbone
+    public let backbone: any Backbone
     public let precision: ElementType
-    /// The taps that each pass returns, in order of depth.
-    public let readTaps: [Tap.Name]
-    /// Whether a tap is returned as its mean over the picture, `[N, C]`, instead of its map or tokens.
-    public let poolsTaps: Bool
+    /// What each pass returns.
+    public let request: FeatureRequest
+    /// The taps whose means are part of an example's vector, in order of depth.
+    public let summaryTaps: [Tap.Name]
 
     /// Pictures that one thread runs at once: enough to keep the kernels busy, few enough to stay in cache.
     public static let sliceSize = 2
 
+    private let pass: Pass
     private let programs: ProgramCache
 
     /// Which layers compute in 8-bit integers, if any do.
     public var quantization: Quantization? { programs.quantization }
 
-    /// - Precondition: `names` are taps of `backbone`; `precision` is `.float32` or `.bfloat16`.
+    /// Length of an example's vector.
+    public var vectorLength: Int { backbone.vectorLength(reading: summaryTaps) }
+
+    /// - Precondition: the names are taps of `backbone`; `precision` is `.float32` or `.bfloat16`.
     public convenience init(
-        _ backbone: any ImageBackbone, precision: ElementType = .float32, reading names: Set<Tap.Name> = [],
-        poolingTaps: Bool = false
+        _ backbone: any Backbone, precision: ElementType = .float32, for request: FeatureRequest = .vector,
+        summarizing summaryTaps: [Tap.Name] = []
     ) {
-        self.init(backbone, precision, nil, names, poolingTaps)
+        self.init(Pass(backbone, request, summaryTaps), precision, nil)
     }
 
     /// The backbone with layers in 8-bit integers, calibrated on `pictures` or, later, as it was calibrated then.
@@ -35,69 +40,104 @@ public final class FrozenBackbone: Sendable {
     ///   - pictures: preprocessed; some dozens show which values occur.
     ///   - maximumLoss: see `Quantization.calibrated(on:by:maximumLoss:_:)`.
     /// - Throws: `QuantizationError`: there are no pictures, or the calibration is another backbone's.
-    /// - Precondition: `names` are taps of `backbone`.
+    /// - Precondition: the names are taps of `backbone`.
     public convenience init(
         _ backbone: any ImageBackbone, quantizedBy calibration: Quantization? = nil, calibratingOn pictures: Tensor,
-        maximumLoss: Float = 0.01, reading names: Set<Tap.Name> = [], poolingTaps: Bool = false
+        maximumLoss: Float = 0.01, for request: FeatureRequest = .vector, summarizing summaryTaps: [Tap.Name] = []
     ) throws(QuantizationError) {
-        let function = Self.function(backbone, Self.taps(names, of: backbone), poolingTaps)
+        let pass = Pass(backbone, request, summaryTaps)
         let quantization: Quantization
         if let calibration {
-            try calibration.check(inputs: [Program.Input(shape: pictures.shape, type: .float32)], function)
+            try calibration.check(inputs: [Program.Input(shape: pictures.shape, type: .float32)], pass.callAsFunction)
             quantization = calibration
         } else {
             let batches = stride(from: 0, to: pictures.shape[0], by: 8).map {
                 [pictures.slice($0..<min($0 + 8, pictures.shape[0]))]
             }
-            quantization = try Quantization.calibrated(on: batches, maximumLoss: maximumLoss, function)
+            quantization = try Quantization.calibrated(on: batches, maximumLoss: maximumLoss, pass.callAsFunction)
         }
-        self.init(
-            backbone, Processor.hasNativeBFloat16 ? .bfloat16 : .float32, quantization, names, poolingTaps)
+        self.init(pass, Processor.hasNativeBFloat16 ? .bfloat16 : .float32, quantization)
     }
 
-    private init(
-        _ backbone: any ImageBackbone, _ precision: ElementType, _ quantization: Quantization?,
-        _ names: Set<Tap.Name>, _ poolingTaps: Bool
-    ) {
-        self.backbone = backbone
+    private init(_ pass: Pass, _ precision: ElementType, _ quantization: Quantization?) {
+        (backbone, request, summaryTaps) = (pass.backbone, pass.request, pass.summaryTaps)
         self.precision = precision
-        poolsTaps = poolingTaps
-        readTaps = Self.taps(names, of: backbone)
-        programs = ProgramCache(
-            precision: precision, quantization: quantization, Self.function(backbone, readTaps, poolingTaps))
+        programs = ProgramCache(precision: precision, quantization: quantization, pass.callAsFunction)
+        self.pass = pass
     }
 
-    private static func taps(_ names: Set<Tap.Name>, of backbone: any ImageBackbone) -> [Tap.Name] {
-        let taps = backbone.taps.map(\.name).filter(names.contains)
-        require(
-            taps.count == names.count,
-            "FrozenBackbone: no taps \(names.subtracting(taps).sorted()) in \(backbone.taps.map(\.name))")
-        return taps
+    /// What was asked for of each example, slices of them side by side on `workers` threads.
+    ///
+    /// `pooled` is the example's vector: the pooled features, then the mean of each tap that is summarised, of tokens
+    /// over those that are no padding. A single example is computed by all threads together. Texts of every length get a
+    /// program of their own: pad to few, as `TokenTensors.paddedLength(_:atMost:)` does.
+    /// - Shapes: `N` examples → pooled `[N, vectorLength]`, or `[N, 0]` where no vector was asked for; taps as the
+    ///   backbone has them; all `float32`.
+    /// - Precondition: the examples are of the backbone's kind.
+    public func features(of input: BackboneInput, workers: Int = 1) -> Features {
+        var features = Features(
+            pooled: .zeros([input.count, 0]), mask: backbone.mask(of: input), input: request.input ? input : nil)
+        if request.taps.isEmpty && !request.vector { return features }
+        var results = run(input, workers: workers)
+        if request.vector { features.pooled = results.removeFirst() }
+        features.taps = Dictionary(uniqueKeysWithValues: zip(request.taps, results))
+        return features
     }
 
-    /// Pooled features and taps as a function of pictures.
-    private static func function(_ backbone: any ImageBackbone, _ read: [Tap.Name], _ poolsTaps: Bool)
-        -> @Sendable ([Tensor]) -> [Tensor]
-    {
-        { inputs in
-            let features = backbone.features(of: inputs[0], reading: Set(read))
-            let taps = read.map { features.taps[$0]! }
-            return [features.pooled] + (poolsTaps ? taps.map { $0.mean(along: Array(1..<$0.rank - 1)) } : taps)
+    /// What was asked for of preprocessed pictures.
+    ///
+    /// - Shapes: `[N, H, W, 3]` `float32`.
+    public func features(of pictures: Tensor, workers: Int = 1) -> Features {
+        features(of: .pictures(pictures), workers: workers)
+    }
+
+    private func run(_ input: BackboneInput, workers: Int) -> [Tensor] {
+        switch input {
+        case .pictures(let pictures):
+            return pictures.shape[0] == 0
+                ? pass([pictures]) : programs([pictures], sliceSize: Self.sliceSize, workers: workers)
+        case .texts(let texts):
+            let values = [texts.ids, texts.attentionMask.cast(to: .float32)] + (texts.typeIDs.map { [$0] } ?? [])
+            let (count, length) = (texts.ids.shape[0], texts.ids.shape[1])
+            if count == 0 { return pass(values) }
+            if count == 1 { return programs(values, threads: workers) }
+            let slices = TokenTensors.slices(of: Array(repeating: length, count: count), workers: workers)
+            let parts = Parallel.map(slices.count, workers: workers) { index in
+                programs(values.map { $0.slice(slices[index]) })
+            }
+            return parts[0].indices.map { result in .concatenated(parts.map { $0[result] }) }
         }
     }
+}
 
-    /// Features of preprocessed pictures, computed on the calling thread alone.
-    ///
-    /// - Shapes: `[N, H, W, 3]` `float32` → pooled `[N, C]` and the taps read, `float32`.
-    public func features(of pictures: Tensor) -> Features { features(of: pictures, workers: 1) }
+/// One pass of a backbone as a function of tensors: the vector if it is wanted, then the taps.
+private struct Pass: Sendable {
+    let backbone: any Backbone
+    let request: FeatureRequest
+    let summaryTaps: [Tap.Name]
 
-    /// Features of preprocessed pictures, slices of them side by side on `workers` threads.
-    ///
-    /// A single picture is instead computed by all of them together.
-    public func features(of pictures: Tensor, workers: Int) -> Features {
-        let results = pictures.shape[0] == 0
-            ? Self.function(backbone, readTaps, poolsTaps)([pictures])
-            : programs([pictures], sliceSize: Self.sliceSize, workers: workers)
-        return Features(taps: Dictionary(uniqueKeysWithValues: zip(readTaps, results.dropFirst())), pooled: results[0])
+    init(_ backbone: any Backbone, _ request: FeatureRequest, _ summaryTaps: [Tap.Name]) {
+        let known = backbone.taps.map(\.name)
+        for name in request.taps + summaryTaps where !known.contains(name) {
+            stop("FrozenBackbone: no tap \(name) in \(known)")
+        }
+        self.backbone = backbone
+        self.request = request
+        self.summaryTaps = known.filter(summaryTaps.contains)
+    }
+
+    /// - Parameter inputs: pictures; or ids, attention mask, and perhaps types of tokens.
+    func callAsFunction(_ inputs: [Tensor]) -> [Tensor] {
+        let input: BackboneInput = inputs.count == 1
+            ? .pictures(inputs[0])
+            : .texts(
+                TokenTensors(ids: inputs[0], attentionMask: inputs[1], typeIDs: inputs.count > 2 ? inputs[2] : nil))
+        guard request.vector else {
+            let features = (backbone as? any BlockwiseBackbone)?.activations(of: input, reading: Set(request.taps))
+                ?? backbone.features(of: input, reading: Set(request.taps))
+            return request.taps.map { features[$0] }
+        }
+        let features = backbone.features(of: input, reading: Set(request.taps + summaryTaps))
+        return [features.vector(summarizing: summaryTaps)] + request.taps.map { features[$0] }
     }
 }

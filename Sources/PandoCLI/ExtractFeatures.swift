@@ -111,8 +111,9 @@ struct ExtractFeatures: ParsableCommand {
             throw ValidationError("\(backbone) has no tap \(name); it has \(known.joined(separator: ", "))")
         }
         let precision: ElementType = Processor.hasNativeBFloat16 ? .bfloat16 : .float32
+        let whole = FeatureRequest(taps: poolTaps ? [] : names, vector: true)
         return MediaExtraction(
-            FrozenBackbone(network, precision: precision, reading: Set(names), poolingTaps: poolTaps),
+            FrozenBackbone(network, precision: precision, for: whole, summarizing: poolTaps ? names : []),
             preprocessing: preprocessing, sampling: sampling, start: start, end: end, imageDecoder: pictures.decoder,
             videoDecoder: VideoDecoder(pixelLimit: pictures.maxMegapixels * 1_000_000), workers: pictures.workerCount,
             isStrict: pictures.strict)

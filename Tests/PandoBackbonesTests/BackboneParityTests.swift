@@ -60,11 +60,11 @@ import Testing
         }
     }
 
-    private typealias Run = (_ network: any Backbone, _ input: ReferenceNetwork.Input) throws -> Features
+    private typealias Run = (_ network: any Backbone, _ input: BackboneInput) -> Features
 
     private func check(_ network: any Module, _ reference: ReferenceNetwork, _ how: String, _ run: Run) throws {
         let network = try #require(network as? any Backbone)
-        let features = try run(network, reference.input)
+        let features = run(network, reference.input)
         #expect(features.pooled.shape == [2, network.pooledFeatures])
         expectClose(features.pooled, reference.golden["pooled"]!, relative: 1e-4, "\(how), pooled")
         if let expected = reference.golden["logits"] {
@@ -85,32 +85,11 @@ import Testing
         }
     }
 
-    private func eagerly(_ network: any Backbone, _ input: ReferenceNetwork.Input) throws -> Features {
-        let taps = Set(network.taps.map(\.name))
-        switch input {
-        case .pictures(let pictures):
-            return try #require(network as? any ImageBackbone).features(of: pictures, reading: taps)
-        case .texts(let texts):
-            return try #require(network as? any TextBackbone).features(of: texts, reading: taps)
-        }
+    private func eagerly(_ network: any Backbone, _ input: BackboneInput) -> Features {
+        network.features(of: input, reading: Set(network.taps.map(\.name)))
     }
 
-    private func asProgram(_ network: any Backbone, _ input: ReferenceNetwork.Input) throws -> Features {
-        let taps = network.taps.map(\.name)
-        switch input {
-        case .pictures(let pictures):
-            let network = try #require(network as? any ImageBackbone)
-            return FrozenBackbone(network, reading: Set(taps)).features(of: pictures)
-        case .texts(let texts):
-            let network = try #require(network as? any TextBackbone)
-            let inputs = [texts.ids, texts.attentionMask.cast(to: .float32)]
-            let program = Program(inputs: inputs.map { Program.Input(shape: $0.shape, type: $0.elementType) }) { values in
-                let texts = TokenTensors(ids: values[0], attentionMask: values[1])
-                let features = network.features(of: texts, reading: Set(taps))
-                return [features.pooled] + taps.map { features.taps[$0]! }
-            }
-            let results = program(inputs)
-            return Features(taps: Dictionary(uniqueKeysWithValues: zip(taps, results.dropFirst())), pooled: results[0])
-        }
+    private func asProgram(_ network: any Backbone, _ input: BackboneInput) -> Features {
+        FrozenBackbone(network, for: FeatureRequest(taps: network.taps.map(\.name), vector: true)).features(of: input)
     }
 }

@@ -35,7 +35,7 @@ import Testing
         let middle = network.taps[network.taps.count / 2].name
         let pictures = Self.pictures(name, count: 3)
         let expected = Self.eager(network, pictures, middle)
-        let exact = FrozenBackbone(network, reading: [middle])
+        let exact = FrozenBackbone(network, for: FeatureRequest(taps: [middle], vector: true))
         let features = exact.features(of: pictures, workers: 2)
         expectClose(features.pooled, expected[0], relative: 1e-4, "pooled")
         expectClose(features.taps[middle]!, expected[1], relative: 1e-4, middle)
@@ -50,7 +50,7 @@ import Testing
         let network = try Self.network(name)
         let middle = network.taps[network.taps.count / 2].name
         let pictures = Self.pictures(name, count: 1)
-        let frozen = FrozenBackbone(network, reading: [middle])
+        let frozen = FrozenBackbone(network, for: FeatureRequest(taps: [middle], vector: true))
         let whole = frozen.features(of: pictures)
         for threads in [2, 3, 5] {
             let shared = frozen.features(of: pictures, workers: threads)

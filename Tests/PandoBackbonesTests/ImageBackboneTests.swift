@@ -35,7 +35,7 @@ import Testing
     func theFrozenProgramEqualsPyTorch(name: String, height: Int, width: Int) throws {
         let network = Self.network(name)
         let golden = try Self.golden(name, height, width)
-        let frozen = FrozenBackbone(network, reading: Set(network.taps.map(\.name)))
+        let frozen = FrozenBackbone(network, for: FeatureRequest(taps: network.taps.map(\.name), vector: true))
         try Self.check(frozen.features(of: Tensor.waves(height, width)), network, against: golden, relative: 1e-4)
         let pooledOnly = FrozenBackbone(network).features(of: Tensor.waves(height, width), workers: 2)
         expectClose(pooledOnly.pooled, golden["pooled"]!, relative: 1e-4, "pooled")

@@ -9,14 +9,9 @@ import Testing
 ///
 /// Weights and inputs are computed here as `Tests/golden/parity.py` computes them there.
 struct ReferenceNetwork {
-    enum Input {
-        case pictures(Tensor)
-        case texts(TokenTensors)
-    }
-
     let golden: NamedTensors
     private let checkpoint: ReferenceCheckpoint
-    let input: Input
+    let input: BackboneInput
 
     var configuration: String { checkpoint.configuration }
     /// The library's tensors under its own names.

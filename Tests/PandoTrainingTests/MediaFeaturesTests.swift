@@ -18,7 +18,7 @@ private let clip = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
 
     init() throws {
         let network = try Catalog.architecture(named: "mobilenet_v2").makeImageBackbone(seed: 3)
-        backbone = FrozenBackbone(network, reading: ["features.3"], poolingTaps: true)
+        backbone = FrozenBackbone(network, summarizing: ["features.3"])
         folder = try TemporaryDirectory()
     }
 
@@ -36,7 +36,7 @@ private let clip = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
         var row = 0
         try VideoDecoder().forEachFrame(of: clip, sampling: .count(5)) { frame in
             let input = Tensor(try preprocessing(frame.image), shape: [1, 32, 32, 3])
-            let expected = backbone.features(of: input)
+            let expected = backbone.separatedFeatures(of: input)
             expectClose(features.pooled.slice(row..<row + 1), expected.pooled, relative: 1e-5)
             expectClose(features.taps["features.3"]!.slice(row..<row + 1), expected.taps["features.3"]!, relative: 1e-5)
             #expect(features.timestamps[row] == Float(frame.timestamp))

@@ -15,16 +15,10 @@ extension Tensor {
         let present = attentionMask.cast(to: .float32).expanded(at: 2)
         switch pooling {
         case .first, .pooler: return element(0, along: 1)
-        case .mean: return (self * present).sum(along: [1]) / present.sum(along: [1]).clamped(1e-9, .infinity)
-        case .max: return (self + (1 - present) * -1e9).max(along: 1)
+        case .mean:
+            let count = present.sum(along: [1]).clamped(1e-9, .infinity)
+            return (self * present.cast(to: elementType)).sum(along: [1]) / count.cast(to: elementType)
+        case .max: return (self + ((1 - present) * -1e9).cast(to: elementType)).max(along: 1)
         }
-    }
-}
-
-extension TokenTensors {
-    /// What is added to scores so that padding is not seen: `[N, T]` → `[N, 1, 1, T]`.
-    static func addedToScores(_ attentionMask: Tensor) -> Tensor {
-        ((1 - attentionMask.cast(to: .float32)) * -1e9)
-            .reshaped(attentionMask.shape[0], 1, 1, attentionMask.shape[1])
     }
 }

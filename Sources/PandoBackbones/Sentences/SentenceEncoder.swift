@@ -14,11 +14,7 @@ public struct SentenceEncoder: Sendable {
     public let normalizes: Bool
     /// The longest text in tokens; what is longer is cut.
     public let maximumLength: Int
-    /// From token ids and attention mask to the pooled vectors.
-    private let programs: ProgramCache
-
-    /// Tokens, padding included, that one thread encodes at once: about as much as stays in cache.
-    static let sliceTokens = 1024
+    private let frozen: FrozenBackbone
 
     /// A name for exactly this encoder: its weights, its tokenizer's file, and what becomes of its states.
     public let digest: String
@@ -49,9 +45,7 @@ public struct SentenceEncoder: Sendable {
         self.network = network
         normalizes = modules.normalizes
         maximumLength = min(network.maximumLength, modules.maximumLength ?? .max)
-        programs = ProgramCache { [network] in
-            [network.features(of: TokenTensors(ids: $0[0], attentionMask: $0[1])).pooled]
-        }
+        frozen = FrozenBackbone(network)
         let parts = "\(network.weightsDigest)\(try FileDigest.ofFile(tokenizerFile))"
         // As it was before there was anything to choose, for stores of features that were made then.
         let isUsual = modules.pooling == .mean && normalizes
@@ -89,58 +83,21 @@ public struct SentenceEncoder: Sendable {
     public func embeddings(of texts: [String], workers: Int = 1) -> Tensor {
         if texts.isEmpty { return .zeros([0, features]) }
         let encodings = texts.map { tokenizer.encode($0) }
-        let lengths = encodings.map { Self.paddedLength($0.ids.count, atMost: maximumLength) }
+        let lengths = encodings.map { TokenTensors.paddedLength($0.ids.count, atMost: maximumLength) }
         let order = encodings.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
-        let slices = Self.slices(of: order.map { lengths[$0] }, workers: workers)
+        let slices = TokenTensors.slices(of: order.map { lengths[$0] }, workers: workers)
         let parts = Parallel.map(slices.count, workers: workers) { slice in
             let indices = order[slices[slice]]
             return embeddings(
-                of: indices.map { encodings[$0].ids.map(Int64.init) }, length: lengths[indices[indices.startIndex]])
+                of: indices.map { encodings[$0].ids }, length: lengths[indices[indices.startIndex]])
         }
         var place = [Int64](repeating: 0, count: order.count)
         for (position, index) in order.enumerated() { place[index] = Int64(position) }
         return Tensor.concatenated(parts).gathered(at: Tensor(place))
     }
 
-    /// One of few lengths, so that few programs are compiled: an eighth longer at most, from 64 tokens on.
-    static func paddedLength(_ count: Int, atMost limit: Int) -> Int {
-        var step = 8
-        while count > 8 * step { step *= 2 }
-        return min(max(count + step - 1, step) / step * step, limit)
-    }
-
-    /// Ranges of texts of one length each, of sizes that are powers of two, at least one for each worker if there are
-    /// texts enough.
-    ///
-    /// - Parameter lengths: of the texts, in ascending order.
-    static func slices(of lengths: [Int], workers: Int) -> [Range<Int>] {
-        var slices: [Range<Int>] = []
-        var start = 0
-        while start < lengths.count {
-            let end = lengths[start...].firstIndex { $0 != lengths[start] } ?? lengths.count
-            let share = (end - start + workers - 1) / workers
-            var size = 1
-            while size * 2 <= min(share, sliceTokens / lengths[start]) { size *= 2 }
-            while start < end {
-                while size > end - start { size /= 2 }
-                slices.append(start..<start + size)
-                start += size
-            }
-        }
-        return slices
-    }
-
-    private func embeddings(of rows: [[Int64]], length: Int) -> Tensor {
-        var ids: [Int64] = []
-        var mask: [Float] = []
-        for row in rows {
-            let kept = row.prefix(length)
-            ids += kept + Array(repeating: 0, count: length - kept.count)
-            mask += Array(repeating: 1, count: kept.count) + Array(repeating: 0, count: length - kept.count)
-        }
-        let tokens = Tensor(ids, shape: [rows.count, length])
-        let present = Tensor(mask, shape: [rows.count, length])
-        let pooled = programs([tokens, present])[0]
+    private func embeddings(of texts: [[Int32]], length: Int) -> Tensor {
+        let pooled = frozen.features(of: .texts(TokenTensors(texts, paddedTo: length))).pooled
         return normalizes ? pooled.l2Normalized() : pooled
     }
 }

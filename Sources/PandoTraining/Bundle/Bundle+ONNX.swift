@@ -59,7 +59,8 @@ extension Bundle {
         }
         let summary = try export.write(to: url, outputs: names) { pictures in
             let input = options.takesPixels ? preprocessing.normalized(pixels: pictures) : pictures
-            let vectors = backbone.vectors(of: input, reading: plan.backbone.readTaps)
+            let taps = plan.backbone.readTaps
+            let vectors = backbone.features(of: input, reading: Set(taps)).vector(summarizing: taps)
             return [vectors] + chosen.map { $0.answers(to: vectors) }
         }
         if let example = options.example { try writeExample(to: example, chosen, options) }
@@ -91,7 +92,7 @@ extension Bundle {
         var generator = SeededGenerator(seed: 1)
         let range: Range<Float> = options.takesPixels ? 0..<255 : -2..<2
         let pictures = Tensor.uniform(range, [count, size.height, size.width, 3], using: &generator)
-        let frozen = FrozenBackbone(backbone, reading: Set(plan.backbone.readTaps), poolingTaps: true)
+        let frozen = FrozenBackbone(backbone, summarizing: plan.backbone.readTaps)
         let vectors = frozen.vectors(of: options.takesPixels ? preprocessing.normalized(pixels: pictures) : pictures)
         var tensors = [
             BundleExport.inputName: pictures.permuted(0, 3, 1, 2).contiguous(), BundleExport.featuresName: vectors,
@@ -111,19 +112,6 @@ extension Bundle.Task {
         case .tagging: head(features).sigmoid()
         case .regression, .retrieval: head(features)
         }
-    }
-}
-
-extension ImageBackbone {
-    /// One vector for each picture: the pooled vector, then the mean over the picture of each tap, in order of depth.
-    ///
-    /// - Shapes: `[N, H, W, 3]` → `[N, vectorLength]`.
-    fileprivate func vectors(of pictures: Tensor, reading names: [Tap.Name]) -> Tensor {
-        let features = features(of: pictures, reading: Set(names))
-        let means = taps.compactMap { tap in
-            features.taps[tap.name].map { $0.mean(along: Array(1..<$0.rank - 1)) }
-        }
-        return means.isEmpty ? features.pooled : .concatenated([features.pooled] + means, along: 1)
     }
 }
 

@@ -127,7 +127,7 @@ public struct MediaExtraction: Sendable {
             preprocessing: preprocessing, batchSize: FrozenBackbone.sliceSize, workers: workers, decoder: imageDecoder,
             isStrict: isStrict)
         let leftOut = try pipeline.run(examples, cancellation: cancellation) { batch, _ in
-            backbone.features(of: batch.pixels)
+            backbone.separatedFeatures(of: batch.pixels)
         } deliver: { positions, features in
             for position in positions {
                 table.begin(pictures[position], kind: "picture")
@@ -153,7 +153,7 @@ public struct MediaExtraction: Sendable {
             guard !times.isEmpty else { return }
             let size = preprocessing.outputSize
             let batch = Tensor(pixels, shape: [times.count, size.height, size.width, 3])
-            table.add(backbone.features(of: batch, workers: workers), timestamps: times)
+            table.add(backbone.separatedFeatures(of: batch, workers: workers), timestamps: times)
             table.count(times.count)
             progress(table.rowCount, table.expected)
             pixels.removeAll(keepingCapacity: true)

@@ -16,12 +16,8 @@ struct SharedNetwork<Backbone: ImageBackbone>: Module {
     ///
     /// - Shapes: `[N, H, W, 3]` → `[N, F]`, `float32`.
     func vectors(of pictures: Tensor, during pass: TrainingPass) -> Tensor {
-        let features = backbone.features(of: pictures, reading: Set(readTaps), during: pass)
-        let means = readTaps.map { name -> Tensor in
-            guard let value = features.taps[name] else { stop("SharedNetwork: tap \(name) was not returned") }
-            return value.mean(along: Array(1..<value.rank - 1))
-        }
-        return Tensor.concatenated([features.pooled] + means, along: 1).cast(to: .float32)
+        backbone.features(of: pictures, reading: Set(readTaps), during: pass).vector(summarizing: readTaps)
+            .cast(to: .float32)
     }
 
     mutating func visit(_ visitor: inout some Visitor) {

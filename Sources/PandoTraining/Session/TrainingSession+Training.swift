@@ -122,7 +122,7 @@ extension TrainingSession {
             headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peak.total,
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
-            backbone: prepared.backbone.backbone, preprocessing: prepared.preprocessing,
+            backbone: prepared.backbone, preprocessing: prepared.preprocessing,
             textFolder: prepared.textFolder, tasks: trained, metrics: metrics, cost: cost)
     }
 

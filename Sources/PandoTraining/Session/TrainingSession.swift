@@ -37,7 +37,7 @@ public struct TrainingSession: Sendable {
         public let features: StoredFeatures
         /// By task.
         public let texts: [String: any FeatureSource]
-        public let backbone: FrozenBackbone
+        public let backbone: any ImageBackbone
         public let preprocessing: Preprocessing
         /// The text encoder's folder, if a task reads texts.
         public let textFolder: URL?
@@ -80,7 +80,7 @@ public struct TrainingSession: Sendable {
 
         let (texts, usedTextFolder) = try textFeatures(of: tasks, folder: textFolder, cancellation, report)
         return Prepared(
-            dataset: readable, tasks: tasks, features: extracted.features, texts: texts, backbone: frozen,
+            dataset: readable, tasks: tasks, features: extracted.features, texts: texts, backbone: network,
             preprocessing: preprocessing, textFolder: usedTextFolder, unreadable: extracted.unreadable,
             computedCount: extracted.computedCount)
     }
