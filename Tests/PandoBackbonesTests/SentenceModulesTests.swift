@@ -44,8 +44,8 @@ import Testing
             pooling: #"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false, "word_embedding_dimension": 384}"#)
         let encoder = try SentenceEncoder(folder: folder.url)
         #expect(!encoder.normalizes)
-        #expect(try SentenceEncoder.features(of: folder.url) == 384)
-        let files = try SentenceEncoder.files(of: folder.url)
+        #expect(try TextBackboneSource(folder.url).pooledFeatures == 384)
+        let files = try TextBackboneSource(folder.url).files
         #expect(
             files.sorted() == ["1_Pooling/config.json", "config.json", "model.safetensors", "modules.json", "tokenizer.json"])
         let found = encoder.embeddings(of: [Self.text, "a longer text that is not the same as the first one"])

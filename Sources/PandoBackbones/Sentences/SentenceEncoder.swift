@@ -1,79 +1,36 @@
 import Foundation
-import PandoData
-import PandoNN
 import PandoTensor
 
 /// Sentences as vectors: a tokenizer, a network, the pooling that it was trained with, and as a rule length 1.
 ///
 /// - Source: Reimers and Gurevych 2019, Sentence-BERT (arXiv:1908.10084), section 3.
 public struct SentenceEncoder: Sendable {
-    public let tokenizer: Tokenizer
-    /// Pools as the folder says.
-    public let network: any TextBackbone
-    /// Whether vectors have length 1.
-    public let normalizes: Bool
-    /// The longest text in tokens; what is longer is cut.
-    public let maximumLength: Int
+    public let backbone: OpenedTextBackbone
+    /// From tokens to pooled vectors.
     private let frozen: FrozenBackbone
 
+    public var tokenizer: Tokenizer { backbone.tokenizer }
+    /// Pools as the folder says.
+    public var network: any TextBackbone { backbone.network }
+    /// Whether vectors have length 1.
+    public var normalizes: Bool { backbone.normalizes }
+    /// The longest text in tokens; what is longer is cut.
+    public var maximumLength: Int { backbone.maximumLength }
     /// A name for exactly this encoder: its weights, its tokenizer's file, and what becomes of its states.
-    public let digest: String
-
+    public var digest: String { backbone.digest }
     /// Length of a sentence's vector.
     public var features: Int { network.pooledFeatures }
+
+    public init(_ backbone: OpenedTextBackbone) {
+        self.backbone = backbone
+        frozen = FrozenBackbone(backbone.network)
+    }
 
     /// Reads a folder of sentence-transformers, or one of Hugging Face's that holds `config.json`, weights and
     /// `tokenizer.json`: then the mean over the tokens, of length 1.
     ///
     /// - Throws: `BackboneError`, `CheckpointError`, `WeightMismatch` or a tokenizer's error.
-    public init(folder: URL) throws {
-        let modules = try SentenceModules(folder: folder)
-        let opened = try BackboneSource(modules.network).open()
-        guard let found = opened.network as? any PoolingTextBackbone else {
-            throw BackboneError(folder.path, "a \(opened.architecture.name) does not encode texts token by token")
-        }
-        guard let network = found.pooling(by: modules.pooling) else {
-            throw BackboneError(folder.path, "a \(opened.architecture.name) cannot pool by '\(modules.pooling.rawValue)'")
-        }
-        guard let tokenizerPath = modules.tokenizerPath else {
-            throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens")
-        }
-        let tokenizerFile = folder.appendingPathComponent(tokenizerPath)
-        var tokenizer = try Tokenizer(tokenizerFile)
-        tokenizer.padding = nil  // each slice is padded to its own longest text
-        self.tokenizer = tokenizer
-        self.network = network
-        normalizes = modules.normalizes
-        maximumLength = min(network.maximumLength, modules.maximumLength ?? .max)
-        frozen = FrozenBackbone(network)
-        let parts = "\(network.weightsDigest)\(try FileDigest.ofFile(tokenizerFile))"
-        // As it was before there was anything to choose, for stores of features that were made then.
-        let isUsual = modules.pooling == .mean && normalizes
-        digest = FileDigest.of(Data((isUsual ? parts : "\(parts) \(modules.pooling.rawValue) \(normalizes)").utf8))
-    }
-
-    /// The files that an encoder is read from, by their paths in `folder`: what a copy of it needs.
-    ///
-    /// - Throws: `BackboneError` if something is missing or `modules.json` names what is not implemented.
-    public static func files(of folder: URL) throws -> [String] {
-        let modules = try SentenceModules(folder: folder)
-        guard let tokenizer = modules.tokenizerPath else {
-            throw BackboneError(folder.path, "holds no tokenizer.json, which turns texts into tokens")
-        }
-        let beside = try ["config.json"] + WeightFiles.names(in: modules.network)
-        return modules.files + [tokenizer] + beside.map { SentenceModules.path($0, in: modules.networkPath) }
-    }
-
-    /// Length of a sentence's vector, told without reading the weights.
-    ///
-    /// - Throws: `BackboneError`.
-    public static func features(of folder: URL) throws -> Int {
-        let architecture = try BackboneSource(SentenceModules(folder: folder).network).architecture
-        guard architecture.image == nil, let network = architecture.blankNetwork as? any TextBackbone else {
-            throw BackboneError(folder.path, "a \(architecture.name) does not encode texts")
-        }
-        return network.pooledFeatures
-    }
+    public init(folder: URL) throws { self.init(try TextBackboneSource(folder).open()) }
 
     /// The vectors of `texts`, in their order, computed on `workers` threads.
     ///
@@ -82,22 +39,18 @@ public struct SentenceEncoder: Sendable {
     /// - Shapes: `N` texts → `[N, C]`.
     public func embeddings(of texts: [String], workers: Int = 1) -> Tensor {
         if texts.isEmpty { return .zeros([0, features]) }
-        let encodings = texts.map { tokenizer.encode($0) }
-        let lengths = encodings.map { TokenTensors.paddedLength($0.ids.count, atMost: maximumLength) }
-        let order = encodings.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
+        let tokens = backbone.tokens(of: texts)
+        let lengths = tokens.map { TokenTensors.paddedLength($0.count, atMost: maximumLength) }
+        let order = tokens.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
         let slices = TokenTensors.slices(of: order.map { lengths[$0] }, workers: workers)
         let parts = Parallel.map(slices.count, workers: workers) { slice in
             let indices = order[slices[slice]]
-            return embeddings(
-                of: indices.map { encodings[$0].ids }, length: lengths[indices[indices.startIndex]])
+            let input = TokenTensors(indices.map { tokens[$0] }, paddedTo: lengths[indices[indices.startIndex]])
+            return frozen.features(of: .texts(input)).pooled
         }
         var place = [Int64](repeating: 0, count: order.count)
         for (position, index) in order.enumerated() { place[index] = Int64(position) }
-        return Tensor.concatenated(parts).gathered(at: Tensor(place))
-    }
-
-    private func embeddings(of texts: [[Int32]], length: Int) -> Tensor {
-        let pooled = frozen.features(of: .texts(TokenTensors(texts, paddedTo: length))).pooled
-        return normalizes ? pooled.l2Normalized() : pooled
+        let vectors = Tensor.concatenated(parts).gathered(at: Tensor(place))
+        return normalizes ? vectors.l2Normalized() : vectors
     }
 }

@@ -124,7 +124,7 @@ private struct Contents {
     }
 
     mutating func copyTextEncoder(from source: URL) throws {
-        for name in try SentenceEncoder.files(of: source) {
+        for name in try TextBackboneSource(source).files {
             try copy(source.appendingPathComponent(name), to: "text_backbone/\(name)")
         }
     }

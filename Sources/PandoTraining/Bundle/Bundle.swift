@@ -56,7 +56,7 @@ public struct Bundle: Sendable {
         let unknown = plan.backbone.readTaps.filter { name in !network.taps.contains { $0.name == name } }
         guard unknown.isEmpty else { throw BundleError(url.path, "the backbone has no taps \(unknown)") }
         let features = network.vectorLength(reading: plan.backbone.readTaps)
-        let textFeatures = try textFolder.map(SentenceEncoder.features(of:))
+        let textFeatures = try textFolder.map { try TextBackboneSource($0).pooledFeatures }
         tasks = try plan.tasks.map { task in
             let folder = url.appendingPathComponent("tasks").appendingPathComponent(task.name)
             let labels = try Self.decode(LabelMap.self, folder.appendingPathComponent("labels.json"))
