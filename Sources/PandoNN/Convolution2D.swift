@@ -46,15 +46,22 @@ public struct Convolution2D: Module {
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
+        if let adapter { return adapter.output(of: plain, for: x) }
         let padding: Padding
         switch frame {
         case .fixed(let pixels): padding = Padding(pixels)
         case .uneven(let before, let after): padding = Padding(before: [before], after: [after])
         case .same: padding = .same(height: x.shape[1], width: x.shape[2], kernel: weight.shape[2], stride: stride)
         }
-        let output = x.convolved(
+        return x.convolved(
             with: weight.cast(to: x.elementType), bias: bias, stride: stride, padding: padding, groups: groups)
-        return adapter.map { $0.adapting(output, of: x, through: self) } ?? output
+    }
+
+    /// The layer without its adapter.
+    private var plain: Convolution2D {
+        var plain = self
+        plain.adapter = nil
+        return plain
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {

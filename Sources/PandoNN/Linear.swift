@@ -31,8 +31,15 @@ public struct Linear: Module {
     }
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        let output = linear(x, weight: weight.cast(to: x.elementType), bias: bias)
-        return adapter.map { $0.adapting(output, of: x, through: self) } ?? output
+        if let adapter { return adapter.output(of: plain, for: x) }
+        return linear(x, weight: weight.cast(to: x.elementType), bias: bias)
+    }
+
+    /// The layer without its adapter.
+    private var plain: Linear {
+        var plain = self
+        plain.adapter = nil
+        return plain
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {

@@ -4,23 +4,22 @@ import PandoTensor
 public protocol LinearAdapter: Sendable {
     /// The adapted output.
     ///
-    /// - Shapes: `input` `[…, in]`, `output` `[…, out]` → `[…, out]`.
-    /// - Parameters:
-    ///   - output: what `layer` alone gives for `input`, its bias included.
-    ///   - layer: the frozen layer.
-    func adapting(_ output: Tensor, of input: Tensor, through layer: Linear) -> Tensor
+    /// - Shapes: `[…, in]` → `[…, out]`.
+    /// - Parameter layer: the frozen layer, without adapter.
+    func output(of layer: Linear, for input: Tensor) -> Tensor
 
-    /// Layer and adapter as one plain layer.
-    func merged(into layer: Linear) -> Linear
+    /// Layer and adapter as one plain layer; `nil` if there is none that computes the same.
+    func merged(into layer: Linear) -> Linear?
 }
 
 /// A small trainable part that changes what a frozen convolution gives.
 public protocol ConvolutionAdapter: Sendable {
     /// The adapted output.
     ///
-    /// - Shapes: `input` `[N, H, W, I]`, `output` `[N, H', W', O]` → `[N, H', W', O]`.
-    func adapting(_ output: Tensor, of input: Tensor, through layer: Convolution2D) -> Tensor
+    /// - Shapes: `[N, H, W, I]` → `[N, H', W', O]`.
+    /// - Parameter layer: the frozen layer, without adapter.
+    func output(of layer: Convolution2D, for input: Tensor) -> Tensor
 
-    /// Layer and adapter as one plain layer.
-    func merged(into layer: Convolution2D) -> Convolution2D
+    /// Layer and adapter as one plain layer; `nil` if there is none that computes the same.
+    func merged(into layer: Convolution2D) -> Convolution2D?
 }

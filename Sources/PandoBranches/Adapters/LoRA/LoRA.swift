@@ -48,23 +48,30 @@ public struct LoRA: Module, LinearAdapter, ConvolutionAdapter {
 
     public var rank: Int { down.shape[0] }
 
-    public func adapting(_ output: Tensor, of input: Tensor, through layer: Linear) -> Tensor {
+    public func output(of layer: Linear, for input: Tensor) -> Tensor {
+        adapting(layer(input), of: input, through: layer)
+    }
+
+    public func output(of layer: Convolution2D, for input: Tensor) -> Tensor {
+        let narrow = Convolution2D(weight: down, stride: layer.stride, frame: layer.frame)
+        let wide = Convolution2D(weight: up * scale, bias: upBias.map { $0 * scale })
+        return adapting(layer(input), by: wide(narrow(input)), bias: layer.bias, weight: layer.weight)
+    }
+
+    /// The adapted output, from what the layer alone gives.
+    func adapting(_ output: Tensor, of input: Tensor, through layer: Linear) -> Tensor {
         let type = input.elementType
-        let delta = linear(linear(input, weight: down.cast(to: type)), weight: up.cast(to: type), bias: upBias) * scale
+        let narrow = linear(input, weight: down.cast(to: type))
+        // Scaled where it is small.
+        let delta = linear(narrow, weight: (up * scale).cast(to: type), bias: upBias.map { $0 * scale })
         return adapting(output, by: delta, bias: layer.bias, weight: layer.weight)
     }
 
-    public func adapting(_ output: Tensor, of input: Tensor, through layer: Convolution2D) -> Tensor {
-        let narrow = Convolution2D(weight: down, stride: layer.stride, frame: layer.frame)
-        let wide = Convolution2D(weight: up, bias: upBias)
-        return adapting(output, by: wide(narrow(input)) * scale, bias: layer.bias, weight: layer.weight)
-    }
-
-    public func merged(into layer: Linear) -> Linear {
+    public func merged(into layer: Linear) -> Linear? {
         Linear(weight: mergedWeight(layer.weight), bias: mergedBias(layer.bias))
     }
 
-    public func merged(into layer: Convolution2D) -> Convolution2D {
+    public func merged(into layer: Convolution2D) -> Convolution2D? {
         Convolution2D(
             weight: mergedWeight(layer.weight), bias: mergedBias(layer.bias), stride: layer.stride, frame: layer.frame,
             groups: layer.groups)
@@ -120,46 +127,5 @@ public struct LoRA: Module, LinearAdapter, ConvolutionAdapter {
         guard let upBias else { return bias }
         let added = upBias.cast(to: .float32) * scale
         return bias.map { ($0.cast(to: .float32) + added).cast(to: $0.elementType) } ?? added
-    }
-}
-
-/// Adapters of parts of a fused projection, each for some rows of the weight: query and value of a `qkv`.
-struct RowwiseLoRA: LinearAdapter {
-    /// In the order of their rows, which do not overlap.
-    let parts: [(rows: Range<Int>, adapter: LoRA)]
-
-    func adapting(_ output: Tensor, of input: Tensor, through layer: Linear) -> Tensor {
-        let axis = output.rank - 1
-        return assembled(count: layer.outFeatures, along: axis, whole: output) { rows, adapter in
-            let part = Linear(weight: layer.weight.slice(rows), bias: layer.bias?.slice(rows))
-            return adapter.adapting(output.slice(rows, along: axis), of: input, through: part)
-        }
-    }
-
-    func merged(into layer: Linear) -> Linear {
-        func merged(_ rows: Range<Int>, _ adapter: LoRA) -> Linear {
-            adapter.merged(into: Linear(weight: layer.weight.slice(rows), bias: layer.bias?.slice(rows)))
-        }
-        let count = layer.outFeatures
-        return Linear(
-            weight: assembled(count: count, along: 0, whole: layer.weight) { merged($0, $1).weight },
-            bias: layer.bias.map { bias in
-                assembled(count: count, along: 0, whole: bias) { merged($0, $1).bias ?? bias.slice($0) }
-            })
-    }
-
-    /// `whole` with the rows of each part replaced by what `part` makes of them.
-    private func assembled(
-        count: Int, along axis: Int, whole: Tensor, _ part: (Range<Int>, LoRA) -> Tensor
-    ) -> Tensor {
-        var pieces: [Tensor] = []
-        var next = 0
-        for (rows, adapter) in parts {
-            if rows.lowerBound > next { pieces.append(whole.slice(next..<rows.lowerBound, along: axis)) }
-            pieces.append(part(rows, adapter))
-            next = rows.upperBound
-        }
-        if next < count { pieces.append(whole.slice(next..<count, along: axis)) }
-        return .concatenated(pieces, along: axis)
     }
 }

@@ -143,9 +143,9 @@ extension Module {
         var network = replacing(by: set)
         let layers = set.layerAdapters
         network.replaceLayers { path, layer in
-            layers[path].map { LoRASet.adapter(of: $0, for: layer).merged(into: layer) }
+            layers[path].flatMap { LoRASet.adapter(of: $0, for: layer).merged(into: layer) }
         } convolution: { path, layer in
-            layers[path].map { $0[0].adapter.merged(into: layer) }
+            layers[path].flatMap { $0[0].adapter.merged(into: layer) }
         }
         return network
     }
