@@ -3,6 +3,8 @@ public enum AdapterCatalog {
     /// Reading adapters first, then late, then inline ones.
     public static let kinds: [any AdapterConfiguration.Type] = [
         ProbeConfiguration.self, UniPTConfiguration.self,
+        LastBlocksConfiguration.self,
+        LoRAAdapterConfiguration.self, BitFitConfiguration.self, NormConfiguration.self, FullConfiguration.self,
     ]
 
     /// The kind of this name.
