@@ -147,7 +147,9 @@ private func expectKeeping(
 }
 
 /// Whether a softmax takes a parameter's gradient off again: it shifts all scores alike.
-private func cancels(_ parameter: String) -> Bool { parameter.hasSuffix("interaction.gate.bias") }
+private func cancels(_ parameter: String) -> Bool {
+    ["interaction.gate.bias", "self.key.bias", "self.key.shift"].contains { parameter.hasSuffix($0) }
+}
 
 extension Features {
     /// The same with activations of another type.

@@ -3,8 +3,10 @@ public enum AdapterCatalog {
     /// Reading adapters first, then late, then inline ones.
     public static let kinds: [any AdapterConfiguration.Type] = [
         ProbeConfiguration.self, UniPTConfiguration.self,
-        LastBlocksConfiguration.self,
-        LoRAAdapterConfiguration.self, BitFitConfiguration.self, NormConfiguration.self, FullConfiguration.self,
+        PromptConfiguration.self, LastBlocksConfiguration.self,
+        LoRAAdapterConfiguration.self, SSFConfiguration.self, IA3Configuration.self, BottleneckConfiguration.self,
+        PrefixConfiguration.self,
+        BitFitConfiguration.self, NormConfiguration.self, FullConfiguration.self,
     ]
 
     /// The kind of this name.

@@ -24,7 +24,8 @@ public struct ParameterChange: NetworkChange {
         names = chosen.filter(\.isParameter).map(\.name)
         parameters = chosen.filter(\.isParameter).map { $0.tensor.cast(to: .float32) }
         let gathered = gathersStatistics ? chosen.filter { !$0.isParameter } : []
-        (bufferNames, buffers) = (gathered.map(\.name), gathered.map { $0.tensor.cast(to: .float32) })
+        // A training pass tells buffers by their storage: these are not the network's.
+        (bufferNames, buffers) = (gathered.map(\.name), gathered.map { Tensor($0.tensor.scalars(), shape: $0.tensor.shape) })
         places = Dictionary(uniqueKeysWithValues: zip(names + bufferNames, 0...))
     }
 
