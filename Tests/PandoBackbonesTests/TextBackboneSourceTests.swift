@@ -8,7 +8,7 @@ import Testing
 /// Folders of networks over texts as backbones: sizes before weights, tokens, vectors, and copies.
 @Suite struct TextBackboneSourceTests {
     private static let texts = [
-        "An aspen.", "A grove of forty thousand trunks on one root system.", "", "Every trunk is a task; the root is shared.",
+        "An aspen.", "A grove of forty thousand trunks on one root system.", "", "Every trunk is a task; the root is one.",
     ]
 
     private static func miniLM() throws -> TextBackboneSource {
@@ -58,6 +58,16 @@ import Testing
                 at: source.folder.appendingPathComponent(name).resolvingSymlinksInPath(), to: target)
         }
         let (first, second) = (try source.open(), try TextBackboneSource(copy.url).open())
+        #expect(first.digest == second.digest)
+        #expect(first.maximumLength == second.maximumLength && first.normalizes == second.normalizes)
+    }
+
+    @Test func `a backbone written in our own form is the same backbone`() throws {
+        let source = try Self.miniLM()
+        let folder = try TemporaryDirectory()
+        let place = folder.url.appendingPathComponent("text_backbone")
+        try BackboneSource(source.folder).open().write(to: place)
+        let (first, second) = (try source.open(), try TextBackboneSource(place).open())
         #expect(first.digest == second.digest)
         #expect(first.maximumLength == second.maximumLength && first.normalizes == second.normalizes)
     }

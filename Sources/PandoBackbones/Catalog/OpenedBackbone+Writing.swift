@@ -42,7 +42,10 @@ extension OpenedBackbone {
             tensors, metadata: ["format": "pt"], to: folder.appendingPathComponent("model.safetensors"))
         guard let tokenizerFile else { return }
         let source = tokenizerFile.deletingLastPathComponent()
-        for name in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json", "1_Pooling/config.json"] {
+        for name in [
+            "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "modules.json", "1_Pooling/config.json",
+            "sentence_bert_config.json",
+        ] {
             let file = source.appendingPathComponent(name)
             guard FileManager.default.fileExists(atPath: file.path) else { continue }
             try copy(file, to: folder.appendingPathComponent(name))
