@@ -13,7 +13,10 @@ public struct TokenTensors: Sendable {
     public init(ids: Tensor, attentionMask: Tensor, typeIDs: Tensor? = nil) {
         require(
             ids.rank == 2 && attentionMask.shape == ids.shape && (typeIDs.map { $0.shape == ids.shape } ?? true),
-            "TokenTensors: ids \(ids.shape), attention mask \(attentionMask.shape) and types \(typeIDs?.shape ?? ids.shape) differ")
+            """
+            TokenTensors: ids \(ids.shape), attention mask \(attentionMask.shape) and types \
+            \(typeIDs?.shape ?? ids.shape) differ
+            """)
         (self.ids, self.attentionMask, self.typeIDs) = (ids, attentionMask, typeIDs)
     }
 

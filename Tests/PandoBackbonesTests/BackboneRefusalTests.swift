@@ -157,7 +157,8 @@ import Testing
         let network = VisionTransformer(Self.small)
         let none = Tensor.zeros([0, 32, 32, 3])
         #expect(network.features(of: none, reading: ["blocks.0"]).taps["blocks.0"]?.shape == [0, 5, 8])
-        let frozen = FrozenBackbone(network, for: FeatureRequest(taps: ["blocks.0"], vector: true)).features(of: none, workers: 2)
+        let request = FeatureRequest(taps: ["blocks.0"], vector: true)
+        let frozen = FrozenBackbone(network, for: request).features(of: none, workers: 2)
         #expect(frozen.pooled.shape == [0, 8])
         #expect(frozen.taps["blocks.0"]?.shape == [0, 5, 8])
     }

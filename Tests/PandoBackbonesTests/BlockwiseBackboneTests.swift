@@ -96,8 +96,8 @@ import Testing
                 func updated(_ network: some Module) -> [String: [Float]] {
                     var network = network
                     network.updateBuffers(by: updates)
-                    return Dictionary(
-                        uniqueKeysWithValues: network.namedTensors.filter { !$0.isParameter }.map { ($0.name, $0.tensor.scalars()) })
+                    let found = network.namedTensors.filter { !$0.isParameter }
+                    return Dictionary(uniqueKeysWithValues: found.map { ($0.name, $0.tensor.scalars()) })
                 }
                 return updated(small.network)
             }

@@ -30,7 +30,8 @@ import Testing
         #expect(features.pooled.shape == [3, backbone.pooledFeatures])
         // What is pooled is the mean of the last map.
         expectClose(features.taps[late]!.mean(along: [1, 2]), features.pooled, relative: 1e-4)
-        let frozen = FrozenBackbone(backbone, for: FeatureRequest(taps: [late], vector: true)).features(of: pictures, workers: 2)
+        let request = FeatureRequest(taps: [late], vector: true)
+        let frozen = FrozenBackbone(backbone, for: request).features(of: pictures, workers: 2)
         expectClose(frozen.pooled, features.pooled, relative: 1e-4)
         expectClose(frozen.taps[late]!, features.taps[late]!, relative: 1e-4)
         // The same from the model itself, which has channels in front.

@@ -7,6 +7,7 @@ import Testing
 
 /// Self-attention led by a prefix.
 @Suite struct SelfAttentionTests {
+    private static let sizes = TransformerBlockSizes(features: 16, headCount: 2, intermediateSize: 8, epsilon: 1e-5)
     private static let prefix = AttentionPrefix(key: irregular([3, 16], phase: 5), value: irregular([3, 16], phase: 6))
 
     /// Softmax over the prefix's and the tokens' keys, number by number.
@@ -56,8 +57,7 @@ import Testing
     }
 
     @Test func `a causal block sees the prefix and what stands before`() {
-        var attention = TransformerAttention(TransformerBlockSizes(features: 16, headCount: 2, intermediateSize: 8, epsilon: 1e-5))
-            .filled()
+        var attention = TransformerAttention(Self.sizes).filled()
         attention.prefix = Self.prefix
         let x = irregular([2, 4, 16])
         let projected = attention.projections(x)
@@ -71,9 +71,7 @@ import Testing
     @Test func `a prefix's gradients match central differences`() {
         let x = irregular([2, 4, 16], phase: 2)
         expectGradients(of: [Self.prefix.key, Self.prefix.value]) { tensors in
-            var attention = TransformerAttention(
-                TransformerBlockSizes(features: 16, headCount: 2, intermediateSize: 8, epsilon: 1e-5)
-            ).filled()
+            var attention = TransformerAttention(Self.sizes).filled()
             attention.prefix = AttentionPrefix(key: tensors[0], value: tensors[1])
             return attention(x, scaledBy: nil, mask: nil, isCausal: true)
         }

@@ -42,7 +42,8 @@ struct SmallNetwork: Sendable, CustomTestStringConvertible {
     static let pictures: [SmallNetwork] = {
         func transformer(_ change: (inout VisionTransformerConfiguration) -> Void = { _ in }) -> VisionTransformer {
             var configuration = VisionTransformerConfiguration(
-                pictureSize: 24, patchSize: 8, hiddenSize: 16, layerCount: 3, headCount: 2, intermediateSize: 24, classCount: 5)
+                pictureSize: 24, patchSize: 8, hiddenSize: 16, layerCount: 3, headCount: 2, intermediateSize: 24,
+                classCount: 5)
             change(&configuration)
             return VisionTransformer(configuration)
         }
@@ -81,7 +82,10 @@ struct SmallNetwork: Sendable, CustomTestStringConvertible {
                 }
             ),
             ("CLIP's pictures", transformer { $0.normalizesEmbeddings = true }),
-            ("SigLIP's pictures", transformer { ($0.hasClassToken, $0.placesClassToken, $0.pooling) = (false, false, .attention) }),
+            (
+                "SigLIP's pictures",
+                transformer { ($0.hasClassToken, $0.placesClassToken, $0.pooling) = (false, false, .attention) }
+            ),
             ("MobileNetV2", mobile.makeNetwork()), ("MobileNetV3", third.makeNetwork()),
             ("EfficientNet", efficient.makeNetwork()), ("EfficientNet-Lite", lite.makeNetwork()),
             ("ResNet", residual(isBottleneck: false)), ("ResNet, bottlenecks", residual(isBottleneck: true)),
@@ -150,7 +154,7 @@ private struct IrregularFiller: Visitor {
         let isMatrix = tensor.shape.count { $0 > 1 } > 1
         let fanIn = max(tensor.elementCount / max(tensor.shape.first ?? 1, 1), 1)
         let numbers = irregular(tensor.shape, phase: Float(count) + (only == nil ? 0 : 0.5))
-        let isFactor = !isMatrix && ["weight", "running_var", "gamma"].contains(name.split(separator: ".").last.map(String.init))
+        let isFactor = !isMatrix && ["weight", "running_var", "gamma"].contains { name.hasSuffix($0) }
         tensor = isMatrix ? numbers * (3 / Float(fanIn)).squareRoot() : isFactor ? numbers * 0.3 + 1 : numbers * 0.3
     }
 }
