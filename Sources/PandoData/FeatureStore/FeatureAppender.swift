@@ -6,6 +6,9 @@ import PandoTensor
 /// Rows are collected in memory and written as a shard when there are enough; readers see them from then on. Rows of
 /// the last, unfinished shard are written by `finish()`, and are lost without it.
 ///
+/// Codecs that have something to learn learn it from the first rows of the collection, of which this waits for about
+/// a thousand; of several processes that begin at once, all use what the first one learnt.
+///
 /// For one thread at a time.
 public final class FeatureAppender {
     /// A shard is written when it has this many bytes…
@@ -16,12 +19,20 @@ public final class FeatureAppender {
     /// Rows added at a time, so that a shard of long rows exceeds its size by little.
     private static let chunkRows = 64
 
+    /// Codecs learn from this many rows, or from the rows of this many bytes, if the collection gets so many.
+    static let fittedRows = 1024
+    private static let fittedBytes = 256 << 20
+
     private let collection: FeatureCollection
     private let folder: URL
     private let lock: FileLock
     private let capacity: Int
     private var keys: [String] = []
-    private let columns: [String: FeatureColumn]
+    /// Nil as long as there are too few rows to fit codecs to.
+    private var codecs: CollectionCodecs?
+    private var columns: [String: FeatureColumn] = [:]
+    /// Rows that codecs will be fitted to.
+    private var waiting: [(keys: [String], batches: [String: FeatureBatch])] = []
     /// Rows that are on disk and in the index because of this appender.
     public private(set) var storedCount = 0
 
@@ -29,10 +40,11 @@ public final class FeatureAppender {
         self.collection = collection
         folder = collection.store.shards(of: collection.digest)
         lock = try FileLock(.shared, on: collection.store.appendingLock)
-        let layouts = collection.identity.layouts
+        let layouts = collection.layouts
         let leastBytes = layouts.values.reduce(0) { $0 + ($1.hasOffsets ? 0 : $1.bytesPerRow) }
         capacity = max(1, min(Self.shardRows, Self.shardBytes / max(leastBytes, 1)))
-        columns = layouts.mapValues { FeatureColumn(FittedCodec($0)) }
+        codecs = try collection.codecs()
+        columns = codecs?.byFeature.mapValues(FeatureColumn.init) ?? [:]
     }
 
     /// Adds the features of one content: each of the identity's features, in its shape; a varying one of any length.
@@ -72,7 +84,31 @@ public final class FeatureAppender {
             }
             batches[name] = batch
         }
-        try add(keys, batches)
+        guard codecs == nil else { return try add(keys, batches) }
+        waiting.append((keys, batches))
+        let rowCount = waiting.reduce(0) { $0 + $1.keys.count }
+        let byteCount = waiting.reduce(0) { $1.batches.values.reduce($0) { $0 + $1.byteCount } }
+        if rowCount >= Self.fittedRows || byteCount >= Self.fittedBytes { try fit() }
+    }
+
+    /// Fits codecs to the rows that wait, unless another process was first, and adds these rows.
+    private func fit() throws {
+        guard !waiting.isEmpty else { return }
+        let (layouts, store) = (collection.layouts, collection.store)
+        var agreed = try collection.codecs()
+        if agreed == nil {
+            let fitted = Dictionary(
+                uniqueKeysWithValues: layouts.map { name, layout in
+                    (name, FittedCodec(layout, fitting: waiting.compactMap { $0.batches[name] }))
+                })
+            agreed = try CollectionCodecs.agree(
+                on: fitted, in: folder, layouts, identity: collection.digest, lock: store.codecsLock)
+        }
+        codecs = agreed
+        columns = agreed?.byFeature.mapValues(FeatureColumn.init) ?? [:]
+        let rows = waiting
+        waiting = []
+        for (keys, batches) in rows { try add(keys, batches) }
     }
 
     private func add(_ keys: [String], _ batches: [String: FeatureBatch]) throws {
@@ -101,10 +137,12 @@ public final class FeatureAppender {
 
     /// Writes the collected rows as a shard that the index does not know yet.
     func writeShard() throws -> FeatureShard.Written? {
+        try fit()
         guard !keys.isEmpty else { return nil }
         var tensors: [String: Tensor] = [:]
         for (name, column) in columns { tensors.merge(column.tensors(named: name)) { $1 } }
-        let shard = try FeatureShard.write(tensors, keys: keys, digest: collection.digest, in: folder)
+        let shard = try FeatureShard.write(
+            tensors, keys: keys, digest: collection.digest, codecs: codecs?.digest, in: folder)
         keys = []
         return shard
     }

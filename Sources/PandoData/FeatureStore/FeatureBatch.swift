@@ -31,27 +31,36 @@ struct FeatureBatch: Sendable {
         values = tensor.cast(to: .float32).contiguous()
     }
 
-    /// Calls `body` with each row's own numbers and its length, which is 0 if rows do not vary.
-    func forEachRow(in range: Range<Int>, _ body: (Int, UnsafeBufferPointer<Float>, _ length: Int) throws -> Void) rethrows {
+    var rowCount: Int { values.shape[0] }
+    var byteCount: Int { values.byteCount }
+
+    /// How many vectors of the layout all rows have together.
+    func vectorCount(_ layout: FeatureLayout) -> Int {
+        (0..<rowCount).reduce(0) { count, row in
+            let steps = lengths.map { ($0[row] + layout.codec.pooling - 1) / layout.codec.pooling } ?? 0
+            return count + layout.shape(length: steps).dropLast().reduce(1, *)
+        }
+    }
+
+    /// Calls `body` with a row's own numbers and its length, which is 0 if rows do not vary.
+    func withRow<Result>(_ row: Int, _ body: (UnsafeBufferPointer<Float>, _ length: Int) -> Result) -> Result {
         let (stride, step) = (values.shape.dropFirst().reduce(1, *), values.shape.dropFirst(2).reduce(1, *))
-        try values.withScalars { numbers in
-            for row in range {
-                let length = lengths?[row] ?? 0
-                let count = lengths == nil ? stride : length * step
-                try body(row, UnsafeBufferPointer(rebasing: numbers[row * stride..<row * stride + count]), length)
-            }
+        let length = lengths?[row] ?? 0
+        let count = lengths == nil ? stride : length * step
+        return values.withScalars { numbers in
+            body(UnsafeBufferPointer(rebasing: numbers[row * stride..<row * stride + count]), length)
         }
     }
 
     /// The rows with a number that is NaN or infinite among their own.
     var nonFiniteRows: [Int] {
-        var rows: [Int] = []
-        forEachRow(in: 0..<values.shape[0]) { row, numbers, _ in
-            // A float is not finite when all bits of its exponent are set.
-            var isFinite = true
-            for number in numbers where number.bitPattern & 0x7F80_0000 == 0x7F80_0000 { isFinite = false }
-            if !isFinite { rows.append(row) }
+        (0..<rowCount).filter { row in
+            withRow(row) { numbers, _ in
+                // A float is not finite when all bits of its exponent are set.
+                var isFinite = true
+                for number in numbers where number.bitPattern & 0x7F80_0000 == 0x7F80_0000 { isFinite = false }
+                return !isFinite
+            }
         }
-        return rows
     }
 }

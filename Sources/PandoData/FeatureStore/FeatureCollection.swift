@@ -19,6 +19,11 @@ public struct FeatureCollection: Sendable {
         layouts = identity.layouts
     }
 
+    /// What has been learnt to code features, if anything had to be; nil as long as nobody stored rows.
+    func codecs() throws -> CollectionCodecs? {
+        try CollectionCodecs.current(layouts, in: store.shards(of: digest), identity: digest)
+    }
+
     /// How many rows there are now.
     public var count: Int { get throws { try store.index.rowCount(identity: number) } }
 
@@ -44,12 +49,13 @@ public struct FeatureCollection: Sendable {
             throw FeatureStoreError(
                 path: store.directory.path, "\(lost.count) of \(keys.count) keys have no features: \(some)")
         }
+        let codecs = try codecs()
         var shards: [FeatureShard] = []
         var shardPositions: [Int64: Int] = [:]
         for record in try store.index.shards(Set(places.values.map(\.shard))) {
             shardPositions[record.number] = shards.count
             shards.append(
-                try FeatureShard(record, in: store.shards(of: digest), of: layouts, digest: digest))
+                try FeatureShard(record, in: store.shards(of: digest), of: layouts, digest: digest, codecs: codecs))
         }
         let rows = try keys.map { key in
             guard let place = places[key], let shard = shardPositions[place.shard],
@@ -62,7 +68,8 @@ public struct FeatureCollection: Sendable {
             return FeatureRows.Place(shard: shard, position: place.position)
         }
         return FeatureRows(
-            keys: keys, identity: identity, codecs: layouts.mapValues(FittedCodec.init), shards: shards, places: rows)
+            keys: keys, identity: identity, layouts: layouts, codecs: codecs?.byFeature ?? [:], shards: shards,
+            places: rows)
     }
 
     /// One feature of `keys`, `[keys, …]` in float32; varying ones are padded with zeros.

@@ -15,14 +15,17 @@ final class FeatureColumn {
 
     /// Adds rows `range` of a batch.
     func append(_ batch: FeatureBatch, rows range: Range<Int>) {
-        let layout = codec.layout
-        batch.forEachRow(in: range) { _, numbers, length in
-            let row = codec.encode(numbers, length: length)
-            bytes.append(row)
+        let (layout, codec) = (codec.layout, codec)
+        let workers = layout.codec.coding.isFitted ? MachineResources.allowedCores : 1
+        let rows = Parallel.map(range.count, workers: workers) { index in
+            batch.withRow(range.lowerBound + index) { (bytes: codec.encode($0, length: $1), length: $1) }
+        }
+        for row in rows {
+            bytes.append(row.bytes)
             rowCount += 1
-            guard layout.hasOffsets else { return }
-            let steps = (length + layout.codec.pooling - 1) / layout.codec.pooling
-            offsets.append(offsets[offsets.count - 1] + Int64(layout.width == nil ? row.count : steps))
+            guard layout.hasOffsets else { continue }
+            let steps = (row.length + layout.codec.pooling - 1) / layout.codec.pooling
+            offsets.append(offsets[offsets.count - 1] + Int64(layout.width == nil ? row.bytes.count : steps))
             if layout.hasLengths { lengths.append(Int32(steps)) }
         }
     }

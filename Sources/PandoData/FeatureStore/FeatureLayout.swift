@@ -46,6 +46,15 @@ struct FeatureLayout: Sendable, Hashable {
     /// The shape of a stored row of so many steps.
     func shape(length: Int) -> [Int] { isVarying ? [length] + shape.dropFirst() : shape }
 
+    /// Calls `body` with what is coded of a row: its numbers, or the means of neighbours.
+    func withMeans<Result>(
+        of row: UnsafeBufferPointer<Float>, length: Int, _ body: (UnsafeBufferPointer<Float>) -> Result
+    ) -> Result {
+        guard codec.pooling > 1 else { return body(row) }
+        let shape = isVarying ? [length] + givenShape.dropFirst() : givenShape
+        return Pooling.means(of: row, shape: shape, size: codec.pooling).withUnsafeBufferPointer(body)
+    }
+
     /// Bytes of a row, the longest if it varies; about so many where they depend on the numbers.
     var bytesPerRow: Int { shape.dropLast().reduce(1, *) * codec.coding.expectedBytes(channels: channels) }
 }

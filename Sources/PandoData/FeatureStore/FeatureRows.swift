@@ -12,16 +12,19 @@ public struct FeatureRows: Sendable {
 
     public let keys: [String]
     public let identity: FeatureIdentity
+    private let layouts: [String: FeatureLayout]
+    /// Of all features, unless there is no row.
     private let codecs: [String: FittedCodec]
     private let shards: [FeatureShard]
     private let places: [Place]
 
     init(
-        keys: [String], identity: FeatureIdentity, codecs: [String: FittedCodec], shards: [FeatureShard],
-        places: [Place]
+        keys: [String], identity: FeatureIdentity, layouts: [String: FeatureLayout], codecs: [String: FittedCodec],
+        shards: [FeatureShard], places: [Place]
     ) {
         self.keys = keys
         self.identity = identity
+        self.layouts = layouts
         self.codecs = codecs
         self.shards = shards
         self.places = places
@@ -32,7 +35,7 @@ public struct FeatureRows: Sendable {
     /// The shape of one row of a feature as it is read: what was appended, after its codec's averaging; of a varying
     /// one, the longest that there may be.
     /// - Precondition: the feature belongs to the identity.
-    public func shape(of feature: String) -> [Int] { codec(of: feature).layout.shape }
+    public func shape(of feature: String) -> [Int] { layout(of: feature).shape }
 
     /// One feature of all rows, `[count, …]` in float32.
     public func tensor(of feature: String) -> Tensor { tensor(of: feature, at: places.indices) }
@@ -42,23 +45,23 @@ public struct FeatureRows: Sendable {
     /// Rows of a varying feature are as long as the longest of these; zeros follow the shorter ones' own steps.
     /// - Precondition: the feature belongs to the identity; the indices are inside `0..<count`.
     public func tensor(of feature: String, at indices: some Collection<Int>) -> Tensor {
-        let codec = codec(of: feature)
+        let layout = layout(of: feature)
         let rows = rows(of: feature, at: indices)
         let longest = rows.lazy.map(\.length).max() ?? 0
-        let shape = codec.layout.shape(length: longest)
+        let shape = layout.shape(length: longest)
         let stepSize = shape.dropFirst().reduce(1, *)
         return Tensor(unsafeUninitialized: [rows.count] + shape, of: Float.self) { buffer in
-            let size = shape.elementCount
+            let (size, codec) = (shape.elementCount, codecs[feature])
             // Each call below writes the places of its own rows, and no other.
             nonisolated(unsafe) let buffer = buffer
-            let workers = codec.layout.codec.isCopied ? 1 : Self.workers(for: buffer.count)
+            let workers = layout.codec.coding == .float32 ? 1 : Self.workers(for: buffer.count)
             Parallel.run(workers) { worker in
                 for index in worker * rows.count / workers..<(worker + 1) * rows.count / workers {
                     let row = rows[index]
-                    let own = codec.layout.isVarying ? row.length * stepSize : size
+                    let own = layout.isVarying ? row.length * stepSize : size
                     let target = UnsafeMutableBufferPointer(rebasing: buffer[index * size..<(index + 1) * size])
                     row.feature.withBytes(of: row.position) { bytes in
-                        codec.decode(bytes, into: UnsafeMutableBufferPointer(rebasing: target[..<own]))
+                        codec?.decode(bytes, into: UnsafeMutableBufferPointer(rebasing: target[..<own]))
                     }
                     target[own...].initialize(repeating: 0)
                 }
@@ -69,7 +72,7 @@ public struct FeatureRows: Sendable {
     /// How many steps the rows at `indices` have of a varying feature.
     /// - Precondition: the feature varies; the indices are inside `0..<count`.
     public func lengths(of feature: String, at indices: some Collection<Int>) -> [Int] {
-        require(codec(of: feature).layout.isVarying, "FeatureRows: all rows of \(feature) are of one length")
+        require(layout(of: feature).isVarying, "FeatureRows: all rows of \(feature) are of one length")
         return rows(of: feature, at: indices).map(\.length)
     }
 
@@ -99,11 +102,11 @@ public struct FeatureRows: Sendable {
         let length: Int
     }
 
-    private func codec(of feature: String) -> FittedCodec {
-        guard let codec = codecs[feature] else {
-            stop("FeatureRows: no feature \(feature); there are \(identity.features.keys.sorted())")
+    private func layout(of feature: String) -> FeatureLayout {
+        guard let layout = layouts[feature] else {
+            stop("FeatureRows: no feature \(feature); there are \(layouts.keys.sorted())")
         }
-        return codec
+        return layout
     }
 
     private func rows(of feature: String, at indices: some Collection<Int>) -> [Row] {

@@ -16,11 +16,16 @@ struct FeatureShard: Sendable {
 
     private static let identityKey = "identity"
     private static let keysKey = "keys"
+    private static let codecsKey = "codecs"
 
     /// Maps a shard and checks that it is the one that the index describes, but for its checksum.
     ///
+    /// - Parameter codecs: the collection's; nil if there are none, though they would be needed.
     /// - Throws: `FeatureStoreError`, `CheckpointError`.
-    init(_ record: FeatureIndex.ShardRecord, in folder: URL, of layouts: [String: FeatureLayout], digest: String) throws {
+    init(
+        _ record: FeatureIndex.ShardRecord, in folder: URL, of layouts: [String: FeatureLayout], digest: String,
+        codecs: CollectionCodecs?
+    ) throws {
         let url = folder.appendingPathComponent(record.name)
         func failure(_ text: String) -> FeatureStoreError {
             FeatureStoreError(path: url.path, "\(text); `pando features clean --damaged` removes such rows")
@@ -32,6 +37,8 @@ struct FeatureShard: Sendable {
         guard file.metadata[Self.identityKey] == digest else {
             throw failure("the shard belongs to another identity")
         }
+        guard let codecs else { throw failure("the codecs of the shard's features are gone") }
+        guard file.metadata[Self.codecsKey] == codecs.digest else { throw failure("the shard was coded by other codecs") }
         keys = file.metadata[Self.keysKey]?.split(separator: "\n").map(String.init) ?? []
         guard keys.count == record.rowCount else {
             throw failure("the shard has \(keys.count) keys, the index says \(record.rowCount)")
@@ -47,11 +54,12 @@ struct FeatureShard: Sendable {
 
     /// Writes a shard under a name that no process has used.
     static func write(
-        _ tensors: [String: Tensor], keys: [String], digest: String, in folder: URL
+        _ tensors: [String: Tensor], keys: [String], digest: String, codecs: String?, in folder: URL
     ) throws -> Written {
         let name = "\(UUID().uuidString.lowercased()).safetensors"
         let url = folder.appendingPathComponent(name)
-        let metadata = [identityKey: digest, keysKey: keys.joined(separator: "\n")]
+        var metadata = [identityKey: digest, keysKey: keys.joined(separator: "\n")]
+        metadata[codecsKey] = codecs
         try SafetensorsFile.write(tensors, metadata: metadata, to: url)
         let file = try MappedFile(url)
         return Written(

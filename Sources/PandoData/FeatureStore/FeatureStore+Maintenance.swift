@@ -86,7 +86,8 @@ extension FeatureStore {
         }
     }
 
-    /// Removes shards whose contents are not what was written, with their rows; these are then computed again.
+    /// Removes shards whose contents are not what was written, or whose codecs are not, with their rows; these are then
+    /// computed again.
     public func removeDamaged() throws -> FeatureStoreRemoval {
         try removing { removal in
             for entry in try entries() {
@@ -97,6 +98,14 @@ extension FeatureStore {
                 }
                 removal.rowCount += entry.rows.count
                 if FileManager.default.fileExists(atPath: url.path) { try remove(url, &removal) }
+            }
+            for info in try info() {
+                let folder = shards(of: info.digest)
+                do {
+                    _ = try CollectionCodecs.current(info.identity.layouts, in: folder, identity: info.digest)
+                } catch _ as FeatureStoreError {
+                    try remove(folder.appendingPathComponent(CollectionCodecs.fileName), &removal)
+                }
             }
         }
     }
@@ -160,11 +169,12 @@ extension FeatureStore {
         let digest: String
         do throws(FileError) { digest = try FileDigest.ofFile(url) } catch { return error.description }
         guard digest == entry.record.digest else { return "its checksum is not the one that was written" }
+        let (layouts, folder) = (entry.identity.layouts, url.deletingLastPathComponent())
         let shard: FeatureShard
         do {
+            let codecs = try CollectionCodecs.current(layouts, in: folder, identity: entry.digest)
             shard = try FeatureShard(
-                entry.record, in: url.deletingLastPathComponent(), of: entry.identity.layouts,
-                digest: entry.digest)
+                entry.record, in: folder, of: layouts, digest: entry.digest, codecs: codecs)
         } catch let error as FeatureStoreError { return error.text }
         for (key, position) in entry.rows {
             guard shard.keys.indices.contains(position), shard.keys[position] == key else {
@@ -179,10 +189,21 @@ extension FeatureStore {
         let folder = directory.appendingPathComponent(Self.shardsName)
         // Files are listed before the index is read: a shard entered in between is then no orphan.
         let found = try files(in: folder).flatMap { try files(in: $0) }
-        let names = try index.read {
-            try String.fetchSet($0, sql: "SELECT DISTINCT name FROM shard JOIN row ON row.shard = shard.number")
+        let (names, identities) = try index.read { database in
+            (
+                try String.fetchSet(
+                    database, sql: "SELECT DISTINCT name FROM shard JOIN row ON row.shard = shard.number"),
+                try String.fetchAll(
+                    database,
+                    sql: """
+                        SELECT digest FROM identity
+                        WHERE EXISTS (SELECT * FROM row WHERE row.identity = identity.number)
+                        """)
+            )
         }
-        return found.filter { !names.contains($0.lastPathComponent) }.sorted { $0.path < $1.path }
+        let codecs = Set(identities.map { shards(of: $0).appendingPathComponent(CollectionCodecs.fileName).path })
+        return found.filter { !names.contains($0.lastPathComponent) && !codecs.contains($0.path) }
+            .sorted { $0.path < $1.path }
     }
 
     private func files(in folder: URL) throws -> [URL] {

@@ -13,6 +13,7 @@ import PandoTensor
 /// ```
 /// index.sqlite
 /// shards/IDENTITY/NAME.safetensors
+/// shards/IDENTITY/codecs.safetensors    what codecs learnt, where features have such
 /// ```
 public final class FeatureStore: Sendable {
     public let directory: URL
@@ -53,6 +54,9 @@ public final class FeatureStore: Sendable {
     func shards(of digest: String) -> URL {
         directory.appendingPathComponent(Self.shardsName).appendingPathComponent(String(digest.prefix(16)))
     }
+
+    /// Held while the codecs of a collection are written.
+    var codecsLock: URL { directory.appendingPathComponent("codecs.lock") }
 
     /// Held shared by whoever appends, exclusively by whoever removes files.
     var appendingLock: URL { directory.appendingPathComponent("appending.lock") }

@@ -2,6 +2,9 @@ import PandoTensor
 
 /// Turns vectors of numbers into bytes and back.
 protocol VectorCoder: Sendable {
+    /// What it learnt, by name: all that another process needs to read its bytes.
+    var parameters: [String: Tensor] { get }
+
     /// The bytes of whole vectors, one after another.
     func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8]
 
@@ -11,8 +14,15 @@ protocol VectorCoder: Sendable {
     func decode(_ bytes: UnsafeRawBufferPointer, into values: UnsafeMutableBufferPointer<Float>)
 }
 
+/// Why parameters are not those of a codec.
+struct CodecObjection: Error {
+    let text: String
+}
+
 /// Numbers as they are.
 struct Float32Coder: VectorCoder {
+    var parameters: [String: Tensor] { [:] }
+
     func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] { Array(UnsafeRawBufferPointer(values)) }
 
     func decode(_ bytes: UnsafeRawBufferPointer, into values: UnsafeMutableBufferPointer<Float>) {
@@ -23,6 +33,8 @@ struct Float32Coder: VectorCoder {
 
 /// The upper half of each number, rounded to nearest, ties to even.
 struct BFloat16Coder: VectorCoder {
+    var parameters: [String: Tensor] { [:] }
+
     func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 2 * values.count) { bytes, count in
             let halves = UnsafeMutableRawBufferPointer(bytes)
