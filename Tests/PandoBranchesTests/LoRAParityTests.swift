@@ -105,7 +105,7 @@ import Testing
     @Test func `a merged DoRA cannot be taken out again`() throws {
         let adapted = try Case("resnet_dora")
         func check(_ network: some Module) {
-            let error = #expect(throws: LoRAError.self) { try network.merged(with: adapted.set).unmerged(from: adapted.set) }
+            let error = #expect(throws: AdapterError.self) { try network.merged(with: adapted.set).unmerged(from: adapted.set) }
             #expect(error?.description.contains("keep the base weights") == true)
         }
         check(adapted.opened.network)
@@ -132,6 +132,6 @@ import Testing
         func check(_ network: some Module) throws { try adapted.expectEqual(network.adapted(by: again), "renamed") }
         try check(adapted.opened.network)
         // The library that fuses the three cannot take an adapter of two of them.
-        #expect(throws: LoRAError.self) { try adapted.set.renamed(in: .own, prefix: "") }
+        #expect(throws: AdapterError.self) { try adapted.set.renamed(in: .own, prefix: "") }
     }
 }

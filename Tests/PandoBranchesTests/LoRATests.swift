@@ -17,7 +17,7 @@ import Testing
         network.states(from: network.embeddings(ids: ids)).last!
     }
 
-    private static func set(_ change: (inout LoRAConfiguration) -> Void = { _ in }) throws(LoRAError) -> LoRASet {
+    private static func set(_ change: (inout LoRAConfiguration) -> Void = { _ in }) throws(AdapterError) -> LoRASet {
         var configuration = LoRAConfiguration(rank: 2, alpha: 4, targets: .names(["query", "value"]))
         change(&configuration)
         var generator = SeededGenerator(seed: 3)
@@ -83,19 +83,19 @@ import Testing
         #expect(try LoRAConfiguration.usualTargets(of: vision.makeNetwork(), in: .own) == .names(["qkv"]))
         let residual = ResNetConfiguration.resNet18.makeNetwork()
         #expect(try LoRAConfiguration.usualTargets(of: residual, in: .own) == .names(["conv1", "conv2"]))
-        let error = #expect(throws: LoRAError.self) {
+        let error = #expect(throws: AdapterError.self) {
             try LoRAConfiguration.usualTargets(of: Linear(weight: .zeros([2, 2])), in: .own)
         }
         #expect(error?.description.contains("name some") == true)
     }
 
     @Test func `modules that are nowhere, and ranks too large, are refused`() {
-        let nowhere = #expect(throws: LoRAError.self) { try Self.set { $0.targets = .names(["q_proj"]) } }
+        let nowhere = #expect(throws: AdapterError.self) { try Self.set { $0.targets = .names(["q_proj"]) } }
         #expect(nowhere?.description.contains("encoder.layer.0.attention.output.dense") == true)
-        let large = #expect(throws: LoRAError.self) { try Self.set { $0.rank = 17 } }
+        let large = #expect(throws: AdapterError.self) { try Self.set { $0.rank = 17 } }
         #expect(large?.problems.count == 4)
         #expect(large?.description.contains("has room for rank 16 at most, not 17") == true)
-        let broken = #expect(throws: LoRAError.self) { try Self.set { $0.targets = .pattern("(") } }
+        let broken = #expect(throws: AdapterError.self) { try Self.set { $0.targets = .pattern("(") } }
         #expect(broken?.description.contains("no regular expression") == true)
     }
 
@@ -136,7 +136,7 @@ import Testing
 
     @Test func `every tensor that is missing, left over or of another shape is named`() throws {
         let root = "base_model.model.encoder.layer.0.attention.self."
-        let error = #expect(throws: LoRAError.self) {
+        let error = #expect(throws: AdapterError.self) {
             try Self.reread(try Self.set(), tensors: { tensors in
                 tensors[root + "query.lora_A.weight"] = .zeros([3, 16])
                 tensors[root + "value.lora_B.weight"] = nil
@@ -151,7 +151,7 @@ import Testing
         #expect(text.contains("layer.0.attention.self.key has only lora_B.weight"))
         #expect(text.contains("encoder.layer.9.attention.self.query is no layer of this network"))
         #expect(text.contains("classifier.weight [3, 16] is left over"))
-        let none = #expect(throws: LoRAError.self) { try Self.reread(try Self.set(), tensors: { $0 = ["x": .zeros([1])] }) }
+        let none = #expect(throws: AdapterError.self) { try Self.reread(try Self.set(), tensors: { $0 = ["x": .zeros([1])] }) }
         #expect(none?.description.contains("does not begin with base_model.model.") == true)
     }
 

@@ -30,8 +30,3 @@ extension InlineConfiguration {
         InlineAdapter(try makeChange(of: network, using: &generator), on: network)
     }
 }
-
-extension AdapterError {
-    /// The same problems under the adapter's name.
-    init(_ source: String, _ error: LoRAError) { self.init(source, error.problems) }
-}

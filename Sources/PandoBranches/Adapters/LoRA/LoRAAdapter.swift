@@ -45,19 +45,17 @@ public struct LoRAAdapterConfiguration: InlineConfiguration {
         throws(AdapterError) -> LoRASet
     {
         let (rankPattern, numbers) = try (parsedRanks(), parsedLayers())
-        do throws(LoRAError) {
-            let dialect = dialect(for: network)
-            var configuration = LoRAConfiguration(
-                rank: rank, alpha: alpha, targets: try chosenTargets(in: network, dialect), rankPattern: rankPattern,
-                usesRankStabilizedScale: usesRankStabilizedScale, tracksMagnitude: tracksMagnitude)
-            configuration.layers = numbers
-            configuration.excluded = .names(network.idleModules)
-            let set = try LoRASet(on: network, configuration, dialect: dialect, using: &generator)
-            let idle = unknownTargets(in: set)
-            if idle.isEmpty { return set }
-            let known = LoRASet.sample(network.adaptableLayers, dialect)
-            throw LoRAError(Self.kind, "no layer is called \(idle.joined(separator: ", ")); the network has \(known)")
-        } catch { throw AdapterError(Self.kind, error) }
+        let dialect = dialect(for: network)
+        var configuration = LoRAConfiguration(
+            rank: rank, alpha: alpha, targets: try chosenTargets(in: network, dialect), rankPattern: rankPattern,
+            usesRankStabilizedScale: usesRankStabilizedScale, tracksMagnitude: tracksMagnitude)
+        configuration.layers = numbers
+        configuration.excluded = .names(network.idleModules)
+        let set = try LoRASet(on: network, configuration, dialect: dialect, using: &generator)
+        let unknown = unknownTargets(in: set)
+        if unknown.isEmpty { return set }
+        let known = LoRASet.sample(network.adaptableLayers, dialect)
+        throw AdapterError(Self.kind, "no layer is called \(unknown.joined(separator: ", ")); the network has \(known)")
     }
 
     /// The network's own names where they are what is asked for; else those with query, key and value apart.
@@ -67,7 +65,9 @@ public struct LoRAAdapterConfiguration: InlineConfiguration {
         return isOwn && !targets.isEmpty ? .own : .apart(in: network)
     }
 
-    private func chosenTargets(in network: some Module, _ dialect: Dialect) throws(LoRAError) -> LoRAConfiguration.Targets {
+    private func chosenTargets(in network: some Module, _ dialect: Dialect) throws(AdapterError)
+        -> LoRAConfiguration.Targets
+    {
         switch targets {
         case []: try LoRAConfiguration.usualTargets(of: network, in: dialect)
         case ["all-linear"]: .allLinear

@@ -7,7 +7,7 @@ import PandoTensor
 /// A key that would change what the adapter computes and that nothing here carries out is refused, also one that is
 /// not known: null, false and empty values mean that it is not used.
 extension LoRAConfiguration {
-    /// - Throws: `LoRAError` with every key that cannot be followed, `BackboneError` if the file is no JSON object.
+    /// - Throws: `AdapterError` with every key that cannot be followed, `BackboneError` if the file is no JSON object.
     public init(_ file: URL) throws {
         var reader = try ConfigurationReader(file)
         let kind = reader.text("peft_type", default: "LORA")

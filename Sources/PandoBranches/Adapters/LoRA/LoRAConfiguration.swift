@@ -58,7 +58,7 @@ public struct LoRAConfiguration: Sendable, Hashable {
     }
 
     /// Whether a module is adapted; `name` is the network's own, without PEFT's prefix.
-    func isTarget(_ name: String, isLinear: Bool) throws(LoRAError) -> Bool {
+    func isTarget(_ name: String, isLinear: Bool) throws(AdapterError) -> Bool {
         if let excluded, try Self.matches(excluded, name, isLinear) { return false }
         guard try Self.matches(targets, name, isLinear) else { return false }
         guard let layers else { return true }
@@ -67,15 +67,15 @@ public struct LoRAConfiguration: Sendable, Hashable {
     }
 
     /// The rank of the adapter of a module.
-    func rank(of name: String) throws(LoRAError) -> Int { try Self.value(for: name, in: rankPattern) ?? rank }
+    func rank(of name: String) throws(AdapterError) -> Int { try Self.value(for: name, in: rankPattern) ?? rank }
 
     /// What the update of a module is multiplied by.
-    func scale(of name: String) throws(LoRAError) -> Float {
+    func scale(of name: String) throws(AdapterError) -> Float {
         let (rank, alpha) = (Double(try rank(of: name)), try Self.value(for: name, in: alphaPattern) ?? alpha)
         return Float(usesRankStabilizedScale ? alpha / rank.squareRoot() : alpha / rank)
     }
 
-    private static func matches(_ targets: Targets, _ name: String, _ isLinear: Bool) throws(LoRAError) -> Bool {
+    private static func matches(_ targets: Targets, _ name: String, _ isLinear: Bool) throws(AdapterError) -> Bool {
         switch targets {
         case .names(let names): names.contains { name == $0 || name.hasSuffix("." + $0) }
         case .pattern(let pattern): try wholly(pattern, name)
@@ -94,31 +94,17 @@ public struct LoRAConfiguration: Sendable, Hashable {
     }
 
     /// PEFT's rule for patterns: a key is a regular expression that must match the end of the name, from a dot on.
-    private static func value<Value>(for name: String, in pattern: [String: Value]) throws(LoRAError) -> Value? {
+    private static func value<Value>(for name: String, in pattern: [String: Value]) throws(AdapterError) -> Value? {
         for key in pattern.keys.sorted() where try wholly("(.*\\.)?(\(key))", name) { return pattern[key] }
         return nil
     }
 
-    private static func wholly(_ pattern: String, _ name: String) throws(LoRAError) -> Bool {
+    private static func wholly(_ pattern: String, _ name: String) throws(AdapterError) -> Bool {
         do {
             let expression = try NSRegularExpression(pattern: "^(?:\(pattern))$")
             return expression.firstMatch(in: name, range: NSRange(name.startIndex..., in: name)) != nil
         } catch {
-            throw LoRAError("the configuration", "'\(pattern)' is no regular expression")
+            throw AdapterError("the configuration", "'\(pattern)' is no regular expression")
         }
-    }
-}
-
-/// Why an adapter does not fit, or its file cannot be used: every problem found.
-public struct LoRAError: Error, CustomStringConvertible, Sendable {
-    public let source: String
-    public let problems: [String]
-
-    public init(_ source: String, _ problems: [String]) { (self.source, self.problems) = (source, problems) }
-    public init(_ source: String, _ problem: String) { self.init(source, [problem]) }
-
-    public var description: String {
-        problems.count == 1
-            ? "\(source): \(problems[0])" : "\(source):\n" + problems.map { "  - \($0)" }.joined(separator: "\n")
     }
 }

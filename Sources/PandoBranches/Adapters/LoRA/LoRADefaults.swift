@@ -6,13 +6,13 @@ extension LoRAConfiguration {
     /// is no attention, the layers with most of the weights.
     ///
     /// PEFT has such defaults for language networks only.
-    /// - Throws: `LoRAError` for a network that has none of the usual modules.
-    public static func usualTargets(of network: some Module, in dialect: Dialect) throws(LoRAError) -> Targets {
+    /// - Throws: `AdapterError` for a network that has none of the usual modules.
+    public static func usualTargets(of network: some Module, in dialect: Dialect) throws(AdapterError) -> Targets {
         let names = network.adaptableLayers.filter { $0.value.groups == 1 }.keys.flatMap { dialect.theirs($0).names }
         for targets in usual where targets.allSatisfy({ target in names.contains { $0.hasSuffix("." + target) } }) {
             return .names(targets)
         }
-        throw LoRAError("LoRA", "the network has none of the modules that are usually adapted; name some, as in --targets fc1,fc2")
+        throw AdapterError("LoRA", "the network has none of the modules that are usually adapted; name some, as in --targets fc1,fc2")
     }
 
     /// The first list all of whose modules a network has is taken.

@@ -20,7 +20,7 @@ extension LoRASet {
     /// - Parameters:
     ///   - folder: holds `adapter_config.json` and `adapter_model.safetensors`.
     ///   - architecture: the network's, whose dialects are tried.
-    /// - Throws: `LoRAError` naming every tensor that is missing, left over or of another shape, every module that the
+    /// - Throws: `AdapterError` naming every tensor that is missing, left over or of another shape, every module that the
     ///   network does not have, and every key of the configuration that cannot be followed; `CheckpointError`.
     public init(_ folder: URL, for network: some Module, _ architecture: Architecture) throws {
         let configuration = try LoRAConfiguration(folder.appendingPathComponent("adapter_config.json"))
@@ -28,7 +28,7 @@ extension LoRASet {
         var tensors: [String: Tensor] = [:]
         for (name, tensor) in try SafetensorsFile(file).tensors {
             guard name.hasPrefix(Self.root) else {
-                throw LoRAError(file.path, "'\(name)' does not begin with \(Self.root), as PEFT's names do")
+                throw AdapterError(file.path, "'\(name)' does not begin with \(Self.root), as PEFT's names do")
             }
             tensors[String(name.dropFirst(Self.root.count))] = tensor
         }
@@ -39,7 +39,7 @@ extension LoRASet {
             configuration: configuration, dialect: dialect, prefix: Self.prefix(of: modules, dialect), layers: layers,
             ownShapes: Dictionary(uniqueKeysWithValues: network.namedTensors.map { ($0.name, $0.tensor.shape) }))
         try reading.take(tensors)
-        if !reading.problems.isEmpty { throw LoRAError(file.path, reading.problems) }
+        if !reading.problems.isEmpty { throw AdapterError(file.path, reading.problems) }
         self.init(
             configuration, dialect, reading.prefix, reading.sites, reading.adapters, replaced: reading.replaced,
             additional: reading.additional)
@@ -68,8 +68,8 @@ extension LoRASet {
 
     /// The set stored in another dialect's names: for another library, or another version of one.
     ///
-    /// - Throws: `LoRAError` if that dialect fuses what is adapted apart here.
-    public func renamed(in dialect: Dialect, prefix: String) throws(LoRAError) -> LoRASet {
+    /// - Throws: `AdapterError` if that dialect fuses what is adapted apart here.
+    public func renamed(in dialect: Dialect, prefix: String) throws(AdapterError) -> LoRASet {
         var problems: [String] = []
         let sites = sites.map { site in
             let names = dialect.theirs(site.layer).names
@@ -80,7 +80,7 @@ extension LoRASet {
                 layer: site.layer, part: site.part, partCount: site.partCount,
                 name: prefix + names[min(site.part, names.count - 1)])
         }
-        if !problems.isEmpty { throw LoRAError("the names of \(dialect.name)", problems) }
+        if !problems.isEmpty { throw AdapterError("the names of \(dialect.name)", problems) }
         var configuration = configuration
         configuration.targets = .names(sites.map(\.name).sorted())
         (configuration.excluded, configuration.layers, configuration.layerLists) = (nil, nil, [])
@@ -99,7 +99,7 @@ extension LoRASet {
             let place = self.dialect.ours(name)
             let names = dialect.theirs(place.name).names
             guard names.count == place.partCount else {
-                throw LoRAError("the names of \(dialect.name)", "\(name) is part of \(names.joined(separator: ", ")) there")
+                throw AdapterError("the names of \(dialect.name)", "\(name) is part of \(names.joined(separator: ", ")) there")
             }
             let isPrefixed = !self.prefix.isEmpty && name.hasPrefix(self.prefix)
             replaced[(isPrefixed ? prefix : "") + names[place.part]] = tensor

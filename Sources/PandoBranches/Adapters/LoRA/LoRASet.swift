@@ -38,15 +38,15 @@ public struct LoRASet: Module {
     ///
     /// - Parameters:
     ///   - dialect: in whose names `configuration` speaks of modules, and in which the set will be stored.
-    /// - Throws: `LoRAError` if no module is meant, a rank is larger than its layer, or a layer cannot be adapted.
+    /// - Throws: `AdapterError` if no module is meant, a rank is larger than its layer, or a layer cannot be adapted.
     public init(
         on network: some Module, _ configuration: LoRAConfiguration, dialect: Dialect = .own, prefix: String = "",
         using generator: inout some RandomNumberGenerator
-    ) throws(LoRAError) {
+    ) throws(AdapterError) {
         let layers = network.adaptableLayers
         let sites = try Self.targets(of: configuration, among: layers, dialect, prefix)
         if sites.isEmpty {
-            throw LoRAError("LoRA", "no layer is meant by \(configuration.targets); the network has \(Self.sample(layers, dialect))")
+            throw AdapterError("LoRA", "no layer is meant by \(configuration.targets); the network has \(Self.sample(layers, dialect))")
         }
         var problems: [String] = []
         var adapters: [LoRA] = []
@@ -67,7 +67,7 @@ public struct LoRASet: Module {
                     forWeight: weight, rank: rank, scale: try configuration.scale(of: site.name),
                     tracksMagnitude: configuration.tracksMagnitude, using: &generator))
         }
-        if !problems.isEmpty { throw LoRAError("LoRA", problems) }
+        if !problems.isEmpty { throw AdapterError("LoRA", problems) }
         self.init(configuration, dialect, prefix, sites, adapters)
     }
 
@@ -82,7 +82,7 @@ public struct LoRASet: Module {
     /// The layers, and parts of them, that `configuration` means.
     static func targets(
         of configuration: LoRAConfiguration, among layers: [String: AdaptableLayer], _ dialect: Dialect, _ prefix: String
-    ) throws(LoRAError) -> [Site] {
+    ) throws(AdapterError) -> [Site] {
         var sites: [Site] = []
         for (path, layer) in layers.sorted(by: { $0.key < $1.key }) {
             let (names, rule) = dialect.theirs(path)
@@ -152,10 +152,10 @@ extension Module {
 
     /// The network that was merged with `set`, without it. Replaced biases and modules stay.
     ///
-    /// - Throws: `LoRAError` for DoRA, which forgets the lengths that it replaced.
-    public func unmerged(from set: LoRASet) throws(LoRAError) -> Self {
+    /// - Throws: `AdapterError` for DoRA, which forgets the lengths that it replaced.
+    public func unmerged(from set: LoRASet) throws(AdapterError) -> Self {
         guard !set.configuration.tracksMagnitude, set.adapters.allSatisfy({ $0.upBias == nil }) else {
-            throw LoRAError("unmerging", "a DoRA, or a LoRA with biases, cannot be taken out again; keep the base weights")
+            throw AdapterError("unmerging", "a DoRA, or a LoRA with biases, cannot be taken out again; keep the base weights")
         }
         var network = self
         let layers = set.layerAdapters

@@ -45,23 +45,27 @@ public struct PromptTuning: Adapter {
 
     public func callAsFunction(_ features: Features, during pass: TrainingPass?) -> Tensor {
         var state: Tensor
-        if let start = request.taps.first { state = features[start] } else {
+        var own = features.mask
+        if let start = request.taps.first {
+            state = features[start]
+        } else {
             guard let input = features.input else { stop("PromptTuning runs the whole network, and there is no input") }
             state = backbone.embedded(input, during: nil)
+            own = backbone.mask(of: input)
         }
         let (examples, length, count) = (state.shape[0], state.shape[1], prompts[0].shape[0])
-        let mask = features.mask.map {
+        let mask = own.map {
             Tensor.concatenated([$0, .ones([examples, count]).cast(to: $0.elementType)], along: 1)
         }
         for block in first..<backbone.taps.count {
             if block - first < prompts.count {
                 let prompt = prompts[block - first].cast(to: state.elementType).expanded(at: 0)
-                let own = state.slice(0..<length, along: 1)
-                state = .concatenated([own, prompt.broadcast(to: [examples, count, prompt.shape[2]])], along: 1)
+                let tokens = state.slice(0..<length, along: 1)
+                state = .concatenated([tokens, prompt.broadcast(to: [examples, count, prompt.shape[2]])], along: 1)
             }
             state = backbone.block(block, state, mask: mask, during: nil)
         }
-        return backbone.pooled(state.slice(0..<length, along: 1), mask: features.mask).cast(to: .float32)
+        return backbone.pooled(state.slice(0..<length, along: 1), mask: own).cast(to: .float32)
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {
