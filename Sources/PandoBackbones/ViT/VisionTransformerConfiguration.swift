@@ -75,7 +75,7 @@ public struct VisionTransformerConfiguration: Sendable, Hashable, Codable {
     var gridSize: Int { pictureSize / patchSize }
 
     /// Tokens before the patches.
-    var prefixCount: Int { classTokenCount + registerCount }
+    public var prefixCount: Int { classTokenCount + registerCount }
 
     /// Class and distillation tokens.
     var classTokenCount: Int { (hasClassToken ? 1 : 0) + (hasDistillationToken ? 1 : 0) }

@@ -2,7 +2,8 @@
 public enum AdapterCatalog {
     /// Reading adapters first, then late, then inline ones.
     public static let kinds: [any AdapterConfiguration.Type] = [
-        ProbeConfiguration.self, UniPTConfiguration.self,
+        ProbeConfiguration.self, MLPConfiguration.self, AttentionProbeConfiguration.self, LayerMixConfiguration.self,
+        MomentProbingConfiguration.self, UniPTConfiguration.self,
         PromptConfiguration.self, LastBlocksConfiguration.self,
         LoRAAdapterConfiguration.self, SSFConfiguration.self, IA3Configuration.self, BottleneckConfiguration.self,
         PrefixConfiguration.self,

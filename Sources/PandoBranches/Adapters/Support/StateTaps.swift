@@ -11,6 +11,9 @@ struct StateTaps: Sendable {
     /// The deepest one.
     var last: Tap { taps[taps.count - 1] }
 
+    /// A quarter of the deepest tokens' channels, in eights; 64 for maps: what papers give a network beside the backbone.
+    var sideWidth: Int { rates == nil ? max(8, (last.channels / 4 + 4) / 8 * 8) : 64 }
+
     /// How many places of each map lie side by side in one of the deepest; `nil` for tokens.
     let rates: [Int]?
 

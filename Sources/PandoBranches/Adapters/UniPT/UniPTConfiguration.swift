@@ -29,7 +29,7 @@ public struct UniPTConfiguration: AdapterConfiguration {
     public static let summary = "a parallel network that fuses the frozen states under the deepest one"
     public static let options: [AdapterOption<UniPTConfiguration>] = [
         AdapterOption(
-            "width", "of the parallel network (a quarter of the tokens', 64 for maps)", .integer(1...8192) { $0.width = $1 }),
+            "width", "of the side network (a quarter of the tokens', 64 for maps)", .integer(1...8192) { $0.width = $1 }),
         AdapterOption("output", "length of the vector (as the deepest state)", .integer(1...65536) { $0.output = $1 }),
         AdapterOption(
             "taps", "the states it reads (every tokens', or the last map of each stride)", .texts { $0.taps = $1 }),
@@ -68,7 +68,7 @@ public struct UniPTConfiguration: AdapterConfiguration {
     {
         let states = try StateTaps(of: backbone, named: taps, atLeast: guide == .state ? 2 : 1, for: Self.kind)
         try check(states)
-        let narrow = width ?? (states.rates == nil ? max(8, (states.last.channels / 4 + 4) / 8 * 8) : 64)
+        let narrow = width ?? states.sideWidth
         if guide == .vector {
             return UniPTVector(
                 reading: states.names, channels: states.channels, vectorLength: vectorLength, width: narrow, place: place,
@@ -89,6 +89,9 @@ public struct UniPTConfiguration: AdapterConfiguration {
 
     private func check(_ states: StateTaps) throws(AdapterError) {
         var problems: [String] = []
+        if guide == .vector && states.rates != nil {
+            problems.append("`guide: vector` is for tokens, and \(states.last.name) is a map: leave it out")
+        }
         if guide == .vector && output != nil {
             problems.append("with `guide: vector` the output is as long as the vector: leave out `output`")
         }
