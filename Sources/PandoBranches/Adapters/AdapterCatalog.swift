@@ -3,8 +3,8 @@ public enum AdapterCatalog {
     /// Reading adapters first, then late, then inline ones.
     public static let kinds: [any AdapterConfiguration.Type] = [
         ProbeConfiguration.self, MLPConfiguration.self, AttentionProbeConfiguration.self, LayerMixConfiguration.self,
-        MomentProbingConfiguration.self, UniPTConfiguration.self,
-        PromptConfiguration.self, LastBlocksConfiguration.self,
+        MomentProbingConfiguration.self, UniPTConfiguration.self, LSTConfiguration.self,
+        SHERLConfiguration.self, PromptConfiguration.self, LastBlocksConfiguration.self,
         LoRAAdapterConfiguration.self, SSFConfiguration.self, IA3Configuration.self, BottleneckConfiguration.self,
         PrefixConfiguration.self,
         BitFitConfiguration.self, NormConfiguration.self, FullConfiguration.self,

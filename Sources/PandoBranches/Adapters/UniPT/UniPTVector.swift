@@ -7,7 +7,7 @@ import PandoTensor
 /// `v + W relu(Σ_i C_i (A_i F_i + F_i[p]))`, where `F_i = W_i relu(h_i)` and `p` is the place whose state the backbone
 /// makes its vector of.
 /// - Shapes: vector `[N, E]`, states `[N, T, C_i]` → `[N, E]`.
-/// - Source: Diao et al. 2024, UniPT (arXiv:2308.14316), as its code has it for CLIP; maps are read place by place.
+/// - Source: Diao et al. 2024, UniPT (arXiv:2308.14316), as its code has it for CLIP.
 public struct UniPTVector: Adapter {
     /// The place of each state that a query keeps.
     public enum Place: String, Sendable, Hashable, Codable, CaseIterable {
@@ -40,24 +40,12 @@ public struct UniPTVector: Adapter {
     public var featureCount: Int { up.outFeatures }
 
     public func callAsFunction(_ features: Features, during pass: TrainingPass?) -> Tensor {
-        let states = Tensor.stacked(zip(down, features[taps]).map { $0($1.places.relu()) }, along: 1)  // [N, L, T, S]
+        let states = Tensor.stacked(zip(down, features[taps]).map { $0($1.relu()) }, along: 1)  // [N, L, T, S]
         let guide = guideDown(features.pooled.relu()).expanded(at: 1)
+        let own = place.oneHot(features.mask, length: states.shape[2])
         let fused = interaction(
-            guide: guide, states: states, own: own(features.mask, length: states.shape[2]), mask: features.mask)
+            guide: guide, states: states, own: own.expanded(at: 1).expanded(at: 1), mask: features.mask)
         return (features.pooled + up(fused.squeezed(1).relu())).cast(to: .float32)
-    }
-
-    /// 1 at the place that is kept, `[N or 1, 1, 1, T]`.
-    private func own(_ mask: Tensor?, length: Int) -> Tensor {
-        switch (place, mask) {
-        case (.last, let mask?):
-            let lengths = mask.cast(to: .float32).sum(along: [1], keepingAxes: true)
-            let isLast = Tensor.arange(to: Float(length)).expanded(at: 0) .== (lengths - 1)
-            return isLast.cast(to: .float32).reshaped(mask.shape[0], 1, 1, length)
-        case (.last, nil), (.first, _):
-            let index = place == .first ? 0 : length - 1
-            return Tensor((0..<length).map { $0 == index ? 1 : 0 } as [Float], shape: [1, 1, 1, length])
-        }
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {
@@ -65,5 +53,17 @@ public struct UniPTVector: Adapter {
         visitor.module("guide_down", &guideDown)
         visitor.module("interaction", &interaction)
         visitor.module("up", &up)
+    }
+}
+
+extension UniPTVector.Place {
+    /// 1 at the place, 0 elsewhere: `[N or 1, T]`.
+    func oneHot(_ mask: Tensor?, length: Int) -> Tensor {
+        if self == .last, let mask {
+            let last = mask.cast(to: .float32).sum(along: [1], keepingAxes: true) - 1
+            return (Tensor.arange(to: Float(length)).expanded(at: 0) .== last).cast(to: .float32)
+        }
+        let index = self == .first ? 0 : length - 1
+        return Tensor((0..<length).map { $0 == index ? 1 : 0 } as [Float], shape: [1, length])
     }
 }
