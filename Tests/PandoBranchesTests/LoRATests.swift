@@ -83,6 +83,11 @@ import Testing
         #expect(try LoRAConfiguration.usualTargets(of: vision.makeNetwork(), in: .own) == .names(["qkv"]))
         let residual = ResNetConfiguration.resNet18.makeNetwork()
         #expect(try LoRAConfiguration.usualTargets(of: residual, in: .own) == .names(["conv1", "conv2"]))
+        let mobile = MobileNetV3Configuration(.small, width: 0.35).makeNetwork()
+        var pointwise: [String] = []
+        if case .names(let names) = try LoRAConfiguration.usualTargets(of: mobile, in: .own) { pointwise = names }
+        #expect(pointwise.contains("features.1.block.2.0"))  // what narrows the first block
+        #expect(!pointwise.contains { $0.hasSuffix("fc1") || $0.hasPrefix("classifier") || $0 == "features.0.0" })
         let error = #expect(throws: AdapterError.self) {
             try LoRAConfiguration.usualTargets(of: Linear(weight: .zeros([2, 2])), in: .own)
         }

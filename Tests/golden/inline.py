@@ -99,7 +99,7 @@ def serial(network):
             down = linear(found, f"{name}.down", 32, WIDTH)
             up = linear(found, f"{name}.up", WIDTH, 32)
             module.register_forward_hook(
-                lambda _m, _i, output, down=down, up=up: output + up(torch.relu(down(output)))
+                lambda _m, _i, output, down=down, up=up: output + up(nn.functional.gelu(down(output)))
             )
     with torch.no_grad():
         found["pooled"] = mean_of_tokens(network(*texts(12, 100)))

@@ -7,6 +7,7 @@ struct AdaptableLayer {
 
     let kind: Kind
     let weight: Tensor
+    let hasBias: Bool
     /// Of a convolution; 1 else.
     let groups: Int
 }
@@ -80,9 +81,11 @@ private struct LayerFinder: Visitor {
         defer { path.removeLast() }
         let place = path.joined(separator: ".")
         if let linear = child as? Linear {
-            found[place] = AdaptableLayer(kind: .linear, weight: linear.weight, groups: 1)
+            found[place] = AdaptableLayer(
+                kind: .linear, weight: linear.weight, hasBias: linear.bias != nil, groups: 1)
         } else if let convolution = child as? Convolution2D {
-            found[place] = AdaptableLayer(kind: .convolution, weight: convolution.weight, groups: convolution.groups)
+            found[place] = AdaptableLayer(
+                kind: .convolution, weight: convolution.weight, hasBias: convolution.bias != nil, groups: convolution.groups)
         } else if let norm = child as? any ChannelNorm {
             norms[place] = norm
         } else {

@@ -4,10 +4,11 @@ import PandoTensor
 
 /// A narrow perceptron behind a layer, added to what the layer gives.
 ///
-/// `y + up(relu(down(y)))`; `up` starts at zero, so a fresh one changes nothing. Behind a convolution both are
+/// `y + up(gelu(down(y)))`; `up` starts at zero, so a fresh one changes nothing. Behind a convolution both are
 /// point-wise.
 /// - Shapes: `y` `[…, C]`; `down` `[width, C]`, `up` `[C, width]`.
-/// - Source: Houlsby et al. 2019 (arXiv:1902.00751), section 2.1 and figure 2.
+/// - Source: Houlsby et al. 2019 (arXiv:1902.00751), section 2.1 and figure 2, which leave the activation open; GELU is
+///   never as dead as a rectifier can be.
 struct Bottleneck: Module, LinearAdapter, ConvolutionAdapter {
     var down, up: Linear
 
@@ -19,7 +20,7 @@ struct Bottleneck: Module, LinearAdapter, ConvolutionAdapter {
     func output(of layer: Linear, for input: Tensor) -> Tensor { changed(layer(input)) }
     func output(of layer: Convolution2D, for input: Tensor) -> Tensor { changed(layer(input)) }
 
-    private func changed(_ output: Tensor) -> Tensor { output + up(down(output).applying(.relu)) }
+    private func changed(_ output: Tensor) -> Tensor { output + up(down(output).applying(.gelu)) }
 
     func merged(into layer: Linear) -> Linear? { nil }
     func merged(into layer: Convolution2D) -> Convolution2D? { nil }
@@ -32,8 +33,8 @@ struct Bottleneck: Module, LinearAdapter, ConvolutionAdapter {
 
 /// More hidden features for a perceptron: the rows of its first layer, the columns of its last.
 ///
-/// That is a narrow perceptron beside it, with its activation: `w₂ φ(w₁ x) + scale · up φ(down x)`. The halves stand at
-/// different layers, and each merges into its own.
+/// That is a narrow perceptron beside it, with its activation: `w₂ φ(w₁ x) + scale · up φ(down x)`. Each half stands at
+/// one of the layers, and each merges into its own.
 /// - Shapes: `down` `[width, in]`, `up` `[out, width]`.
 /// - Source: He et al. 2022, Towards a Unified View (arXiv:2110.04366), table 1, "parallel adapter", and section 4.6 for
 ///   the scale. There the activation is a rectifier always.

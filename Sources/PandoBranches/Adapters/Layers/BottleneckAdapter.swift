@@ -13,7 +13,7 @@ public struct BottleneckChange: NetworkChange {
     /// Behind the given layers.
     init(behind sites: [LayerSite], reduction: Int, using generator: inout SeededGenerator) {
         serialSites = sites
-        serial = sites.map { Bottleneck($0.outFeatures, width: Self.width($0.outFeatures, reduction), using: &generator) }
+        serial = sites.map { Bottleneck($0.outFeatures, width: max(1, $0.outFeatures / reduction), using: &generator) }
         (parallelSites, parallel) = ([], [])
     }
 
@@ -26,13 +26,10 @@ public struct BottleneckChange: NetworkChange {
         parallelSites = sites
         parallel = sites.map { first, last in
             ParallelBottleneck(
-                first.inFeatures, last.outFeatures, width: Self.width(first.inFeatures, reduction), scale: scale,
+                first.inFeatures, last.outFeatures, width: max(1, first.inFeatures / reduction), scale: scale,
                 using: &generator)
         }
     }
-
-    /// At least four features: a rectifier alone soon lets nothing through.
-    private static func width(_ features: Int, _ reduction: Int) -> Int { max(min(4, features), features / reduction) }
 
     public var changedTensors: [String] { (serialSites + parallelSites.map(\.first)).map { $0.path + ".weight" } }
 
@@ -66,7 +63,7 @@ public struct BottleneckConfiguration: InlineConfiguration {
         AdapterOption(
             "form", "behind attention and perceptron, behind the perceptron alone, or beside it",
             .choice(["serial", "pfeiffer", "parallel"]) { $0.form = $1 }),
-        AdapterOption("reduction", "how many times narrower than the layer; never less than 4 features", .integer(1...4096) { $0.reduction = $1 }),
+        AdapterOption("reduction", "how many times narrower than the layer", .integer(1...4096) { $0.reduction = $1 }),
         AdapterOption("scale", "of what is added beside", .number(0...1000) { $0.scale = $1 }),
     ]
 
