@@ -6,7 +6,7 @@ public enum AdapterCatalog {
         MomentProbingConfiguration.self, UniPTConfiguration.self, LSTConfiguration.self,
         SHERLConfiguration.self, PromptConfiguration.self, LastBlocksConfiguration.self,
         LoRAAdapterConfiguration.self, SSFConfiguration.self, IA3Configuration.self, BottleneckConfiguration.self,
-        PrefixConfiguration.self,
+        PrefixConfiguration.self, MomentProbingPlusConfiguration.self,
         BitFitConfiguration.self, NormConfiguration.self, FullConfiguration.self,
     ]
 

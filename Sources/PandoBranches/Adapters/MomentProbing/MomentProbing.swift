@@ -88,6 +88,12 @@ public struct MomentProbingConfiguration: AdapterConfiguration {
     public func makeAdapter(on backbone: any Backbone, vectorLength: Int, using generator: inout SeededGenerator)
         throws(AdapterError) -> any Adapter
     {
+        try makeProbe(on: backbone, vectorLength: vectorLength, using: &generator)
+    }
+
+    func makeProbe(on backbone: any Backbone, vectorLength: Int, using generator: inout SeededGenerator)
+        throws(AdapterError) -> MomentProbing
+    {
         guard width % heads == 0, width / heads >= 7 else {
             throw AdapterError(
                 Self.kind,
