@@ -8,9 +8,9 @@ import PandoTensor
 /// - Shapes: tokens `[N, T, C]` or map `[N, H, W, C]`, mask `[N, T]` → `[N, W]`.
 /// - Cost: `2 C W + 2 W + 2 C` parameters: keys, values with their bias, queries, the layer norm. A bias of keys would
 ///   add the same to all scores of a query.
-/// - Source: Chen et al. 2022, CAE (arXiv:2202.03026), appendix (attentive probing). Theirs is a block of cross-attention
-///   with an output projection; as in AIM (El-Nouby et al. 2024, arXiv:2401.08541, section 4) there is none here, and
-///   tokens are layer-normalised where AIM has a batch norm, so that examples do not depend on one another.
+/// - Source: attentive probing, of Chen et al. 2022, CAE (arXiv:2202.03026), in the plain form of El-Nouby et al. 2024, AIM
+///   (arXiv:2401.08541): no perceptron and no output projection. Tokens are layer-normalised where AIM has a batch norm,
+///   so that examples do not depend on one another.
 public struct AttentionProbe: Adapter {
     public let tap: Tap.Name
     public var norm: LayerNorm

@@ -9,8 +9,8 @@ import PandoTensor
 /// - Shapes: `[N, T, C]`, mask `[N, T]` → `[N, C]`.
 /// - Precondition: every example has a token, and its padding behind its tokens.
 /// - Cost: 12,704 parameters; every feature is sorted.
-/// - Source: Chen et al. 2021, "Learning the Best Pooling Strategy for Visual Semantic Embedding" (arXiv:2011.04305),
-///   section 3.2. Ranks count from 0, as in its code. Weights are computed once for each length that occurs.
+/// - Source: Chen et al. 2021, "Learning the Best Pooling Strategy for Visual Semantic Embedding" (arXiv:2011.04305).
+///   Ranks count from 0, as in its code. Weights are computed once for each length that occurs.
 public struct GeneralizedPooling: Module {
     public var recurrent: GRU
     public var score: Linear

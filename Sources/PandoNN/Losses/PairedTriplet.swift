@@ -5,7 +5,7 @@ import PandoTensor
 ///
 /// Embeddings that know nothing yet collapse under the hardest negatives alone; training begins with all of them.
 /// - Shapes: `left`, `right` `[N, C]` of length 1, row by row partners → scalar, the mean over the pairs.
-/// - Source: Faghri et al. 2018, VSE++ (arXiv:1707.05612), equation 5 (all) and 6 (hardest). Its code sums over the pairs.
+/// - Source: Faghri et al. 2018, VSE++ (arXiv:1707.05612): sum and maximum of hinges. Its code sums over the pairs.
 public func pairedTripletLoss(_ left: Tensor, _ right: Tensor, margin: Float = 0.2, hardestOnly: Bool = true) -> Tensor {
     require(
         left.rank == 2 && left.shape == right.shape && left.shape[0] > 0,

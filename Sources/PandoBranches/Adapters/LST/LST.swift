@@ -7,7 +7,7 @@ import PandoTensor
 /// `s_0 = D_0 h_0`, `s_i = block_i(μ_i D_i h_i + (1 - μ_i) s_{i-1})`, `μ_i = σ(α_i / 0.1)`, `α_i` 0 in the beginning; then
 /// a wide layer and the mean over tokens or places.
 /// - Shapes: states `[N, T, C_i]` or `[N, H_i, W_i, C_i]` → `[N, featureCount]`.
-/// - Source: Sung, Cho and Bansal 2022, LST (arXiv:2206.06522), section 3. Theirs begins with pruned weights of the
+/// - Source: Sung, Cho and Bansal 2022, LST (arXiv:2206.06522). Theirs begins with pruned weights of the
 ///   backbone, chosen by Fisher information; ours begins at random. It is of transformers; for maps a rung's side state is
 ///   averaged to the next rung's places, and brought to its width by a linear layer where that differs.
 public struct LST<Block: LadderBlock>: Adapter {

@@ -7,7 +7,7 @@ import PandoTensor
 /// convolution.
 /// - Shapes: `[N, T, C]`, mask `[N, T]` → `[N, (H - 1) s²]`, `s = outputSide(d)` for heads of `d` features.
 /// - Cost: `C W + W` parameters of the projection, `2 d` of the norm, `18 (H - 1)²` of the convolutions.
-/// - Source: Gao et al. 2023, Moment Probing (ICCV), section 3.2, as its code has it.
+/// - Source: Gao et al. 2023, Moment Probing (ICCV), as its code has it.
 public struct CrossCovariance: Module {
     /// What is taken off each head's normalised features before they are multiplied.
     public enum Centering: String, Sendable, Hashable, Codable, CaseIterable {

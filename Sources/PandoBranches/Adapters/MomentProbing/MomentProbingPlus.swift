@@ -2,10 +2,10 @@ import PandoBackbones
 import PandoNN
 import PandoTensor
 
-/// Moment probing of a network whose blocks are recalibrated: "MP+".
+/// Moment probing of a network whose blocks are recalibrated.
 ///
 /// - Cost: the whole network is run, forward and backward, in training; `3 · 16 · C` parameters more for each block.
-/// - Source: Gao et al. 2023, Moment Probing (ICCV), section 3.3.
+/// - Source: Gao et al. 2023, Moment Probing (ICCV), its "MP+".
 public struct MomentProbingPlus: NetworkAdapter {
     public var recalibration: RecalibrationChange
     public var probe: MomentProbing

@@ -7,7 +7,7 @@ import PandoTensor
 /// `b + (1 + w) ∘ u` of the perceptron's output `u`, `t = relu(D u)`, `w = W t`, `b = B t`. `W` and `B` begin as zeros, so
 /// that a fresh one changes nothing.
 /// - Shapes: `u` `[…, C]`; `down` `[16, C]`, `scale` and `shift` `[C, 16]`, none with a bias.
-/// - Source: Gao et al. 2023, Moment Probing (ICCV), section 3.3, as its code has it for ConvNeXt. For vision transformers
+/// - Source: Gao et al. 2023, Moment Probing (ICCV), as its code has it for ConvNeXt. For vision transformers
 ///   the code reads what goes into the perceptron before its norm, which no layer sees, and draws `W` and `B`.
 struct Recalibration: Module, LinearAdapter, ConvolutionAdapter {
     var down, scale, shift: Linear

@@ -6,7 +6,7 @@ import PandoTensor
 ///
 /// Gradients pass through these blocks and no others. Without late blocks the vector is the mean of what the route made.
 /// - Shapes: states of `N` examples → `[N, featureCount]`.
-/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523), section 3.
+/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523).
 public struct SHERL<Route: SHERLRoute>: Adapter {
     public let taps: [Tap.Name]
     public var route: Route

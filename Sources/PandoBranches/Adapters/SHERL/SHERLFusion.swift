@@ -7,7 +7,7 @@ import PandoTensor
 /// `a = shares(m / r)`: states that resemble each other share what one of them would count.
 /// - Shapes: states `[M, L, S]`, guides `[M, S]` of `M` tokens → `[M, S]`.
 /// - Cost: `S + 1` parameters; `[M, L, L]` cosines.
-/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523), section 3.2.
+/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523), early route.
 public struct SHERLFusion: Module {
     public var relevance: Linear
     /// Whether relevance is divided by redundancy.
@@ -48,7 +48,7 @@ public struct SHERLFusion: Module {
 
 /// How much of the deepest state goes on beside what was fused: `tanh(α / 0.1)`, none in the beginning.
 ///
-/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523), section 3.3.
+/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523), late route.
 public struct SHERLGate: Module {
     public var alpha: Tensor = .zeros([1])
 

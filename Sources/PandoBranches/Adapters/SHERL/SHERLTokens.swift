@@ -36,7 +36,7 @@ public struct GatedLinear: TokenNarrowing {
 /// SHERL's early route beside a transformer. Tokens are fused each for itself: none sees another.
 ///
 /// - Shapes: states `[N, T, C_i]` → `[N, T, C]` of the deepest.
-/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523), sections 3.2 and 3.3, as its code has it for BERT (normalised),
+/// - Source: Diao et al. 2024, SHERL (arXiv:2407.07523), as its code has it for BERT (normalised),
 ///   CLIP-ViL (gated) and MDETR (with a perceptron over what was fused).
 public struct SHERLTokens<Down: TokenNarrowing>: SHERLRoute {
     /// One for each state.

@@ -8,8 +8,8 @@ import PandoTensor
 /// result is `Σ_i C_i (A_i + I) F_i`. No scale, no softmax and no projections of query, key or value.
 /// - Shapes: guide `[N, Q, S]`, states `[N, L, T, S]`, mask `[N, T]` → `[N, Q, S]`.
 /// - Cost: `S + 1` parameters; two batched products, `4 · N · Q · L · T · S` operations.
-/// - Source: Diao et al. 2024, UniPT (arXiv:2308.14316), section 3.2. The weighted sum over states is taken inside the
-///   second product: the states stand one after another along its inner axis.
+/// - Source: Diao et al. 2024, UniPT (arXiv:2308.14316), parallel interaction and confidence aggregation. The weighted sum
+///   over states is taken inside the second product: the states stand one after another along its inner axis.
 public struct UniPTInteraction: Module {
     /// From what guide and state have in common to the state's confidence; `nil` where all states count the same.
     public var gate: Linear?

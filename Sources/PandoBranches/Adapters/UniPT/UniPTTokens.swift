@@ -35,7 +35,7 @@ public struct UniPTProjection: Module {
 ///
 /// - Shapes: states `[N, T, C_i]`, mask `[N, T]` → `[N, T, S]`.
 /// - Cost: `(L + 1)(C S + 3 S) + S² + 3 S + S + 1` parameters of `L + 1` states of `C` channels.
-/// - Source: Diao et al. 2024, UniPT (arXiv:2308.14316), section 3.2, as its code has it for BERT; with a projection
+/// - Source: Diao et al. 2024, UniPT (arXiv:2308.14316), as its code has it for BERT; with a projection
 ///   through a wider layer, as for CLIP-ViL and MDETR. Matrices begin as PyTorch's linear layers do, in all variants.
 public struct UniPTTokens: UniPTSide {
     /// One for each state.
