@@ -108,6 +108,17 @@ public struct FeatureRequest: Sendable, Hashable, Codable {
         (self.taps, self.vector, self.input) = (taps, vector, input)
     }
 
+    /// All that any of some requests wants; taps in the order in which they first stand.
+    public static func union(of requests: [FeatureRequest]) -> FeatureRequest {
+        var union = FeatureRequest()
+        for request in requests {
+            union.taps += request.taps.filter { !union.taps.contains($0) }
+            union.vector = union.vector || request.vector
+            union.input = union.input || request.input
+        }
+        return union
+    }
+
     /// The example's vector and nothing else.
     public static let vector = FeatureRequest(vector: true)
     /// What goes in and nothing else: the whole network is run by whoever asks.

@@ -58,7 +58,7 @@ struct CompareCommand: ParsableCommand {
                     runs: Locations.runs, cancellation: flag, display.show)
             }
         }
-        let comparison = bundle.compared(metrics: metrics, separate: separate, workers: features.pictures.workerCount)
+        let comparison = try bundle.compared(metrics: metrics, separate: separate, workers: features.pictures.workerCount)
         if printing.json { return try Console.print(json: comparison) }
         show(comparison, bundle.tasks.map(\.name))
     }

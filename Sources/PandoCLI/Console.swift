@@ -15,15 +15,7 @@ enum Console {
     }
 
     /// `12.3 MB`, `850 kB`.
-    static func bytes(_ count: Int) -> String {
-        let units = ["B", "kB", "MB", "GB", "TB"]
-        var (value, unit) = (Double(count), 0)
-        while value >= 999.5, unit < units.count - 1 {
-            value /= 1000
-            unit += 1
-        }
-        return unit == 0 ? "\(count) B" : String(format: value < 9.995 ? "%.2f %@" : value < 99.95 ? "%.1f %@" : "%.0f %@", value, units[unit])
-    }
+    static func bytes(_ count: Int) -> String { "\(ByteCount(count))" }
 
     /// `3.51 M`, `2.10 G`: a count in the field's short form.
     static func count(_ count: Int) -> String {

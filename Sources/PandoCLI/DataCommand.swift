@@ -72,9 +72,13 @@ struct DataCommand: ParsableCommand {
             abstract: "Install a known data set, or say how.",
             discussion: "Example: pando data fetch clipart")
 
-        enum Name: String, CaseIterable, ExpressibleByArgument { case clipart, scenes }
+        enum Name: String, CaseIterable, ExpressibleByArgument { case clipart, debian, scenes }
 
-        @Argument(help: "clipart (Open Clip Art, 8,121 drawings, from Debian) or scenes (generated, nothing to fetch).")
+        @Argument(
+            help: """
+                clipart (Open Clip Art, 8,121 drawings, from Debian), debian (63,440 short texts, from the package index \
+                of bookworm) or scenes (generated, nothing to fetch).
+                """)
         var name: Name
 
         func run() throws {
@@ -88,15 +92,34 @@ struct DataCommand: ParsableCommand {
                 guard getuid() == 0 else {
                     throw ValidationError("installing needs root; run: sudo \(command.joined(separator: " "))")
                 }
-                let process = Process()
-                process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-                process.arguments = command
-                try process.run()
-                process.waitUntilExit()
-                guard process.terminationStatus == 0 else {
-                    throw ValidationError("\(command.joined(separator: " ")) failed with status \(process.terminationStatus)")
-                }
+                try run(command)
                 print("Open Clip Art is here: \(try Clipart.dataset().examples.count) drawings")
+            case .debian:
+                do throws(DatasetError) {
+                    return show(try Debian.dataset())
+                } catch {
+                    let command = ["apt-get", "update"]
+                    guard getuid() == 0 else {
+                        throw ValidationError("\(error)\nfetching the index needs root; run: sudo \(command.joined(separator: " "))")
+                    }
+                    try run(command)
+                    show(try Debian.dataset())
+                }
+            }
+        }
+
+        private func show(_ dataset: Dataset) {
+            print("Debian's package index is here: \(dataset.examples.count) packages, \(dataset.columns.count) columns")
+        }
+
+        private func run(_ command: [String]) throws {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            process.arguments = command
+            try process.run()
+            process.waitUntilExit()
+            guard process.terminationStatus == 0 else {
+                throw ValidationError("\(command.joined(separator: " ")) failed with status \(process.terminationStatus)")
             }
         }
     }

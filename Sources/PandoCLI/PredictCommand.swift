@@ -1,23 +1,28 @@
 import ArgumentParser
 import Foundation
 import Pando
+import struct PandoTraining.Bundle
 
-/// `pando predict`: what a bundle says of pictures.
+/// `pando predict`: what a bundle says of pictures or texts.
 struct PredictCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "predict",
-        abstract: "Predict every task of a bundle for pictures.",
+        abstract: "Predict every task of a bundle for pictures, or for texts.",
         discussion: """
+            Takes pictures' files, or texts where the bundle's backbone reads texts; a - among those stands for the lines of \
+            standard input.
+
               pando predict out/clipart drawing.png
               pando predict out/clipart drawings/*.png --tasks category --top 1
               pando predict out/clipart drawings/*.png --sheet sheet.png
+              pando predict out/debian "mutt: text-based mailreader supporting MIME, GPG, PGP and threading"
             """)
 
     @Argument(help: "The bundle, a folder that pando train wrote.")
     var bundle: String
 
-    @Argument(help: "Pictures.")
-    var images: [String]
+    @Argument(help: "Pictures, or texts.")
+    var examples: [String]
 
     @Option(help: "Labels to show for each task.")
     var top: Int = 3
@@ -33,7 +38,7 @@ struct PredictCommand: ParsableCommand {
 
     func validate() throws {
         if !(1...1000).contains(top) { throw ValidationError("--top is 1 to 1000, not \(top)") }
-        if images.isEmpty { throw ValidationError("name at least one picture") }
+        if examples.isEmpty { throw ValidationError("name at least one picture, or give at least one text") }
     }
 
     struct Report: Encodable {
@@ -45,14 +50,46 @@ struct PredictCommand: ParsableCommand {
         let unreadable: [Unreadable]
     }
 
+    struct TextReport: Encodable {
+        let predictions: [TextPrediction]
+    }
+
+    private var taskNames: [String]? {
+        tasks?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+
     func run() throws {
         let bundle = try Bundle(at: URL(fileURLWithPath: bundle, isDirectory: true))
+        switch bundle.backbone.reading {
+        case .pictures(let preprocessing): try predictPictures(bundle, preprocessing)
+        case .texts: try predictTexts(bundle)
+        }
+    }
+
+    private func predictTexts(_ bundle: Bundle) throws {
+        if sheet != nil { throw ValidationError("--sheet draws pictures; this bundle reads texts") }
+        var texts: [String] = []
+        for example in examples {
+            if example == "-" {
+                while let line = readLine() { texts.append(line) }
+            } else {
+                texts.append(example)
+            }
+        }
+        if let empty = texts.firstIndex(where: { $0.allSatisfy(\.isWhitespace) }) {
+            throw ValidationError("text \(empty + 1) is empty")
+        }
+        let predictions = try bundle.predict(texts: texts, limit: top, tasks: taskNames, workers: pictures.workerCount)
+        if printing.json { return try Console.print(json: TextReport(predictions: predictions)) }
+        for prediction in predictions { show(prediction.text, prediction.tasks, bundle.tasks.map(\.name)) }
+    }
+
+    private func predictPictures(_ bundle: Bundle, _ preprocessing: Preprocessing) throws {
         let pipeline = ImagePipeline(
-            preprocessing: bundle.preprocessing, batchSize: FrozenBackbone.sliceSize, workers: pictures.workerCount,
+            preprocessing: preprocessing, batchSize: FrozenBackbone.sliceSize, workers: pictures.workerCount,
             decoder: pictures.decoder, isStrict: pictures.strict)
-        let names = tasks?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         let (predictions, unreadable) = try bundle.predict(
-            images.map { URL(fileURLWithPath: $0) }, limit: top, tasks: names, pipeline: pipeline)
+            examples.map { URL(fileURLWithPath: $0) }, limit: top, tasks: taskNames, pipeline: pipeline)
         let order = bundle.tasks.map(\.name)
         if let sheet {
             let captions = predictions.map { prediction in
@@ -65,18 +102,18 @@ struct PredictCommand: ParsableCommand {
                 json: Report(
                     predictions: predictions, unreadable: unreadable.map { .init(image: $0.id, error: "\($0.error)") }))
         } else {
-            for prediction in predictions { show(prediction, order) }
+            for prediction in predictions { show(prediction.image, prediction.tasks, order) }
             for image in unreadable { Console.note("\(image.error)") }
             if let sheet { print("wrote \(sheet)") }
         }
         if !unreadable.isEmpty { throw ExitCode.failure }
     }
 
-    private func show(_ prediction: PicturePrediction, _ order: [String]) {
-        print(prediction.image)
+    private func show(_ example: String, _ answers: [String: Prediction], _ order: [String]) {
+        print(example)
         let width = order.map(\.count).max() ?? 0
         for task in order {
-            guard let answer = prediction.tasks[task] else { continue }
+            guard let answer = answers[task] else { continue }
             print("  \(task.padding(toLength: width, withPad: " ", startingAt: 0))  \(answer.text)")
         }
     }

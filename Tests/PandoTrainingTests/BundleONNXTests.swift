@@ -45,7 +45,8 @@ import Testing
                 return irregular(tensor.shape, phase: phase) * 0.05
             }
             return TrainedTask(
-                data: TaskData(plan: task, labels: labels, texts: [], examples: [:]), head: head, bestEpoch: 1, epochs: 2)
+                data: TaskData(plan: task, labels: labels, texts: [], examples: [:]),
+                branch: Branch(adapter: Probe(featureCount: head.featureCount), head: head), bestEpoch: 1, epochs: 2)
         }
         var written = plan
         written.tasks = tasks.map(\.data.plan)
@@ -59,8 +60,9 @@ import Testing
             try Data(text.utf8).write(to: texts.appendingPathComponent(name))
         }
         try Bundle.write(
-            to: url, plan: written, backbone: network, preprocessing: .clipart(side: side), textFolder: texts,
-            tasks: tasks, metrics: [:],
+            to: url, plan: written, 
+            backbone: PlanBackbone(network: network, reading: .pictures(.clipart(side: side)), folder: nil),
+            textFolder: texts, tasks: tasks, metrics: [:],
             cost: TrainingCost(
                 computedImages: 0, featureSeconds: 0, headSeconds: 0, peakTensorBytes: 0, peakResidentBytes: 0))
     }

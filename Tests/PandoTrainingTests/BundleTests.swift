@@ -27,7 +27,8 @@ import Testing
             return irregular(tensor.shape, phase: place)
         }
         return TrainedTask(
-            data: TaskData(plan: plan, labels: labels, texts: [], examples: [:]), head: head, bestEpoch: 1, epochs: 2)
+            data: TaskData(plan: plan, labels: labels, texts: [], examples: [:]),
+            branch: Branch(adapter: Probe(featureCount: head.featureCount), head: head), bestEpoch: 1, epochs: 2)
     }
 
     private func write(_ tasks: [TrainedTask], to url: URL, textFolder: URL? = nil) throws {
@@ -35,7 +36,9 @@ import Testing
             ClassificationMetrics(outputs: ScoreTable([2, 1, 0, 3], columnCount: 2), targets: [0, 0]))
         try Bundle.write(
             to: url, plan: Plan(name: "small", data: DataPlan(kind: .scenes), tasks: tasks.map(\.data.plan)),
-            backbone: MobileNetV2Configuration().makeNetwork(), preprocessing: .clipart(), textFolder: textFolder, tasks: tasks,
+            backbone: PlanBackbone(
+                network: MobileNetV2Configuration().makeNetwork(), reading: .pictures(.clipart()), folder: nil),
+            textFolder: textFolder, tasks: tasks,
             metrics: Dictionary(uniqueKeysWithValues: tasks.map { ($0.data.name, [.test: metrics]) }), cost: Self.cost)
     }
 
@@ -59,12 +62,17 @@ import Testing
         let bundle = try Bundle(at: url)
         #expect(bundle.plan.name == "small")
         #expect(bundle.cost == Self.cost)
-        #expect(bundle.preprocessing == .clipart())
+        #expect(bundle.plan.preprocessing.outputSize == Preprocessing.clipart().outputSize)
+        guard case .pictures(let preprocessing) = bundle.backbone.reading else {
+            Issue.record("the backbone reads no pictures")
+            return
+        }
+        #expect(preprocessing == .clipart())
         let read = try bundle.task("my task")
         #expect(read.plan == written.data.plan)
         #expect(read.labels == written.data.labels)
         let x = irregular([2, Self.vectorLength], phase: 50)
-        #expect(read.head(x).scalars() == written.head(x).scalars())
+        #expect(read.branch.head(x).scalars() == written.branch.head(x).scalars())
         #expect(try names(in: url.deletingLastPathComponent()) == ["bundle"])
         let metrics = try String(contentsOf: url.appendingPathComponent("tasks/my task/metrics.json"), encoding: .utf8)
         #expect(metrics.contains("\"accuracy\" : 0.5"))
@@ -102,13 +110,13 @@ import Testing
         try write([trained("one")], to: url)
         let manifest = url.appendingPathComponent("bundle.json")
         let text = try String(contentsOf: manifest, encoding: .utf8)
-        let newer = text.replacing("\"version\" : 2", with: "\"version\" : 3")
+        let newer = text.replacing("\"version\" : 3", with: "\"version\" : 4")
         try #require(newer != text)
         try Data(newer.utf8).write(to: manifest)
-        #expect(message(at: url).contains("written by a newer Pando: format version 3, this one reads 2"))
-        let older = text.replacing("\"version\" : 2", with: "\"version\" : 1")
+        #expect(message(at: url).contains("written by a newer Pando: format version 4, this one reads 3"))
+        let older = text.replacing("\"version\" : 3", with: "\"version\" : 1")
         try Data(older.utf8).write(to: manifest)
-        #expect(message(at: url).contains("written by an older Pando: format version 1, this one reads 2"))
+        #expect(message(at: url).contains("written by an older Pando: format version 1, this one reads 3"))
         try Data("{".utf8).write(to: manifest)
         #expect(message(at: url).contains("bundle.json is damaged"))
     }

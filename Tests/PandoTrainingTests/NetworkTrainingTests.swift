@@ -92,7 +92,7 @@ import Testing
         let setting = try Setting()
         let outcome = try setting.train(try Self.plan())
         let bundle = try Bundle(at: setting.folder.url.appending(path: "bundle"))
-        #expect(bundle.preprocessing.outputSize == PixelSize(32))
+        #expect(bundle.plan.preprocessing.outputSize == PixelSize(32))
         let session = TrainingSession(
             bundle.plan, store: try FeatureStore(directory: setting.folder.url.appending(path: "features")), workers: 1)
         let metrics = try bundle.evaluate(on: .test, session: session)
@@ -117,7 +117,10 @@ import Testing
         let tasks = try TaskData.prepare(plan, on: Dataset(name: "partial", examples: examples))
         #expect(tasks[1].examples(in: .train).count < tasks[0].examples(in: .train).count)
         var generator = SeededGenerator(seed: 0)
-        let heads = tasks.map { TaskHead(randomFor: $0, featureCount: 960, texts: nil, using: &generator) }
+        let heads = tasks.map {
+            TaskHead(
+                randomFor: $0, standardization: Standardization(identity: 960), texts: nil, using: &generator)
+        }
         var trainer = NetworkTrainer(
             plan, backbone: ResNet(.resNet18), heads: heads, tasks: tasks,
             pictures: DecodedPictures(blank: 24, preprocessing: plan.preprocessing), texts: [:], workers: 2)

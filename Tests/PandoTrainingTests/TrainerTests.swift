@@ -53,9 +53,14 @@ struct SyntheticTasks {
     func tasks(_ plan: Plan = plan) throws -> [TaskData] { try TaskData.prepare(plan, on: dataset) }
 
     func trainer(_ plan: Plan = plan, checkpointInterval: Double = 10) throws -> Trainer {
-        try Trainer(
-            plan.train, tasks: tasks(plan), features: features, texts: ["title": texts],
-            checkpointInterval: checkpointInterval)
+        try Trainer(plan.train, branches(plan), checkpointInterval: checkpointInterval)
+    }
+
+    /// The tasks on these vectors, or on others.
+    func branches(_ plan: Plan = plan, vectors: TensorFeatures? = nil) throws -> [BranchTask] {
+        try tasks(plan).map { data in
+            BranchTask(data, vectors: vectors ?? features, texts: data.plan.kind == .retrieval ? texts : nil)
+        }
     }
 }
 
@@ -72,7 +77,7 @@ private func bits(_ head: TaskHead) -> [String: [UInt32]] {
         let ending = try trainer.run { report in reports.withLock { $0.append(report) } }
         #expect(ending == .finished)
         for trained in trainer.trained {
-            let metrics = trained.head.metrics(
+            let metrics = trained.branch.head.metrics(
                 on: trained.data.examples(in: .validation), features: world.features, texts: world.texts)
             let start = try #require(starts[trained.data.name])
             #expect(!start.watched.isBetter(than: metrics.watched))
@@ -96,7 +101,7 @@ private func bits(_ head: TaskHead) -> [String: [UInt32]] {
             plan.train.seed = seed
             var trainer = try world.trainer(plan)
             _ = try trainer.run()
-            return trainer.trained.map { bits($0.head) }
+            return trainer.trained.map { bits($0.branch.head) }
         }
         let first = try heads(3)
         #expect(try heads(3) == first)
@@ -126,13 +131,11 @@ private func bits(_ head: TaskHead) -> [String: [UInt32]] {
             }
             if ending == .finished { break }
             interruptions += 1
-            trainer = try Trainer(
-                resuming: file, plan.train, tasks: world.tasks(plan), features: world.features,
-                texts: ["title": world.texts])
+            trainer = try Trainer(resuming: file, plan.train, world.branches(plan))
         }
         #expect(interruptions >= 2)
         for (one, other) in zip(trainer.trained, unbroken.trained) {
-            #expect(bits(one.head) == bits(other.head), "\(one.data.name)")
+            #expect(bits(one.branch.head) == bits(other.branch.head), "\(one.data.name)")
             #expect(one.bestEpoch == other.bestEpoch)
             #expect(one.epochs == other.epochs)
         }
@@ -152,9 +155,9 @@ private func bits(_ head: TaskHead) -> [String: [UInt32]] {
         for row in stride(from: 0, to: 240, by: 3) { values[row * SyntheticTasks.columns] = 1_000 }
         let changed = TensorFeatures(Tensor(values, shape: [240, SyntheticTasks.columns]))
         let heads = try [world.features, changed].map { features in
-            var trainer = try Trainer(plan.train, tasks: world.tasks(plan), features: features)
+            var trainer = try Trainer(plan.train, world.branches(plan, vectors: features))
             _ = try trainer.run()
-            return bits(trainer.trained[0].head)
+            return bits(trainer.trained[0].branch.head)
         }
         #expect(heads[0] == heads[1])
     }
@@ -190,7 +193,7 @@ private func bits(_ head: TaskHead) -> [String: [UInt32]] {
             guard case .notFinite(let task, _, let culprit) = error as? TrainingError else { return false }
             return task == "size" && (culprit.contains("loss") || culprit.contains("weight"))
         }
-        #expect(trainer.trained[0].head.namedTensors.allSatisfy { $0.tensor.isFinite })
+        #expect(trainer.trained[0].branch.namedTensors.allSatisfy { $0.tensor.isFinite })
         #expect(FileManager.default.fileExists(atPath: file.path))
     }
 
@@ -199,13 +202,12 @@ private func bits(_ head: TaskHead) -> [String: [UInt32]] {
         var values = world.features.rows(Array(0..<240)).scalars()
         var plan = SyntheticTasks.plan
         plan.tasks = [plan.tasks[0]]
-        var data = try world.tasks(plan)[0]
-        var task = TaskTrainer(data, plan: plan.train, features: world.features, texts: nil)
+        var task = TaskTrainer(try world.branches(plan)[0], plan: plan.train, workers: 1)
         values[5 * SyntheticTasks.columns + 2] = .nan
         let broken = TensorFeatures(Tensor(values, shape: [240, SyntheticTasks.columns]))
-        data = try world.tasks(plan)[0]
         task = TaskTrainer(
-            data, plan: plan.train, features: broken, texts: nil, head: task.head, generator: SeededGenerator(seed: 1))
+            try world.branches(plan, vectors: broken)[0], plan: plan.train, workers: 1, branch: task.branch,
+            generator: SeededGenerator(seed: 1))
         #expect { try task.trainEpoch(cancellation: nil) } throws: { "\($0)".contains("the features of example 5 are not finite") }
     }
 
@@ -218,9 +220,7 @@ private func bits(_ head: TaskHead) -> [String: [UInt32]] {
         var trainer = try world.trainer()
         #expect(try trainer.run(checkpoint: file, cancellation: flag) == .interrupted)
         func resume(_ world: SyntheticTasks, _ plan: Plan, _ file: URL) throws {
-            _ = try Trainer(
-                resuming: file, plan.train, tasks: world.tasks(plan), features: world.features,
-                texts: ["title": world.texts])
+            _ = try Trainer(resuming: file, plan.train, world.branches(plan))
         }
         try resume(world, SyntheticTasks.plan, file)
         var other = SyntheticTasks.plan

@@ -12,6 +12,9 @@ public protocol AdapterConfiguration: Sendable, Hashable, Codable {
     /// What a plan may set.
     static var options: [AdapterOption<Self>] { get }
 
+    /// What the adapter's learning rate is of the head's: less than 1 where pretrained weights are moved.
+    static var learningRateScale: Double { get }
+
     /// All options at their defaults.
     init()
 
@@ -23,6 +26,10 @@ public protocol AdapterConfiguration: Sendable, Hashable, Codable {
     /// - Throws: `AdapterError` if the backbone cannot carry it: why, and what would work.
     func makeAdapter(on backbone: any Backbone, vectorLength: Int, using generator: inout SeededGenerator)
         throws(AdapterError) -> any Adapter
+}
+
+extension AdapterConfiguration {
+    public static var learningRateScale: Double { 1 }
 }
 
 /// One thing that a plan may say of an adapter.

@@ -46,28 +46,37 @@ extension Bundle {
         if let name = chosen.map(\.name).first(where: { [BundleExport.inputName, BundleExport.featuresName].contains($0) }) {
             throw BundleError(self.url.path, "the task '\(name)' has the name of another input or output of the model")
         }
+        guard case .pictures(let preprocessing) = backbone.reading, let network = backbone.network as? any ImageBackbone
+        else { throw BundleError(self.url.path, "only bundles over pictures are exported; \(plan.backbone.name) reads texts") }
         let size = preprocessing.outputSize
         var export = try ONNXExport(
             inputName: BundleExport.inputName, inputShape: [size.height, size.width, 3], batch: options.batch,
             operatorSet: options.operatorSet)
-        export.metadata = try metadata(of: chosen, takesPixels: options.takesPixels)
-        for (name, tensor, _) in backbone.namedTensors { export.weightNames[tensor.identity] = "backbone.\(name)" }
+        export.metadata = try metadata(of: chosen, preprocessing, takesPixels: options.takesPixels)
+        for (name, tensor, _) in network.namedTensors { export.weightNames[tensor.identity] = "backbone.\(name)" }
         for task in chosen {
-            for (name, tensor, _) in task.head.namedTensors {
+            for (name, tensor, _) in task.branch.head.namedTensors {
                 export.weightNames[tensor.identity] = "tasks.\(task.name).\(name)"
             }
+            for (name, tensor, _) in task.branch.adapter.namedTensors {
+                export.weightNames[tensor.identity] = "tasks.\(task.name).adapter.\(name)"
+            }
         }
+        var request = FeatureRequest.union(of: chosen.map(\.branch.adapter.request))
+        request.vector = true
         let summary = try export.write(to: url, outputs: names) { pictures in
             let input = options.takesPixels ? preprocessing.normalized(pixels: pictures) : pictures
             let taps = plan.backbone.readTaps
-            let vectors = backbone.features(of: input, reading: Set(taps)).vector(summarizing: taps)
-            return [vectors] + chosen.map { $0.answers(to: vectors) }
+            var features = network.features(of: input, reading: Set(request.taps + taps))
+            features.pooled = features.vector(summarizing: taps)
+            features.input = .pictures(input)
+            return [features.pooled] + chosen.map { $0.answers(to: features) }
         }
-        if let example = options.example { try writeExample(to: example, chosen, options) }
+        if let example = options.example { try writeExample(to: example, chosen, preprocessing, request, options) }
         return summary
     }
 
-    private func metadata(of chosen: [Task], takesPixels: Bool) throws -> [String: String] {
+    private func metadata(of chosen: [Task], _ preprocessing: Preprocessing, takesPixels: Bool) throws -> [String: String] {
         var metadata = [
             "preprocessing": String(decoding: try preprocessing.encodedConfiguration(), as: UTF8.self),
             "backbone": plan.backbone.name,
@@ -85,19 +94,22 @@ extension Bundle {
     }
 
     /// Pictures at random in the model's form, and what the bundle's own compiled network answers.
-    private func writeExample(to url: URL, _ chosen: [Task], _ options: BundleExport) throws {
+    private func writeExample(
+        to url: URL, _ chosen: [Task], _ preprocessing: Preprocessing, _ request: FeatureRequest, _ options: BundleExport
+    ) throws {
         let size = preprocessing.outputSize
         let count: Int
         if case .fixed(let fixed) = options.batch { count = fixed } else { count = BundleExport.exampleCount }
         var generator = SeededGenerator(seed: 1)
         let range: Range<Float> = options.takesPixels ? 0..<255 : -2..<2
         let pictures = Tensor.uniform(range, [count, size.height, size.width, 3], using: &generator)
-        let frozen = FrozenBackbone(backbone, summarizing: plan.backbone.readTaps)
-        let vectors = frozen.vectors(of: options.takesPixels ? preprocessing.normalized(pixels: pictures) : pictures)
+        let frozen = FrozenBackbone(backbone.network, for: request, summarizing: plan.backbone.readTaps)
+        let features = frozen.features(
+            of: .pictures(options.takesPixels ? preprocessing.normalized(pixels: pictures) : pictures))
         var tensors = [
-            BundleExport.inputName: pictures.permuted(0, 3, 1, 2).contiguous(), BundleExport.featuresName: vectors,
+            BundleExport.inputName: pictures.permuted(0, 3, 1, 2).contiguous(), BundleExport.featuresName: features.pooled,
         ]
-        for task in chosen { tensors[task.name] = task.answers(to: vectors) }
+        for task in chosen { tensors[task.name] = task.answers(to: features) }
         try SafetensorsFile.write(tensors, metadata: [:], to: url)
     }
 }
@@ -105,12 +117,12 @@ extension Bundle {
 extension Bundle.Task {
     /// What the task says: probabilities, a number, or a place among texts.
     ///
-    /// - Shapes: features `[N, F]` → `[N, K]`, `[N]` for regression.
-    func answers(to features: Tensor) -> Tensor {
-        switch head {
-        case .classification: head(features).softmax()
-        case .tagging: head(features).sigmoid()
-        case .regression, .retrieval: head(features)
+    /// - Shapes: features of `N` examples → `[N, K]`, `[N]` for regression.
+    func answers(to features: Features) -> Tensor {
+        switch branch.head {
+        case .classification: branch(features).softmax()
+        case .tagging: branch(features).sigmoid()
+        case .regression, .retrieval: branch(features)
         }
     }
 }

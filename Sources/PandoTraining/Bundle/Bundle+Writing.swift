@@ -42,8 +42,8 @@ extension Bundle {
     ///   - metrics: by task and split.
     /// - Throws: `BundleError` or `FileError`; nothing is changed then.
     static func write(
-        to url: URL, plan: Plan, backbone: any ImageBackbone, preprocessing: Preprocessing,
-        textFolder: URL?, tasks: [TrainedTask], metrics: [String: [Split: TaskMetrics]], cost: TrainingCost
+        to url: URL, plan: Plan, backbone: PlanBackbone, textFolder: URL?, tasks: [TrainedTask],
+        metrics: [String: [Split: TaskMetrics]], cost: TrainingCost
     ) throws {
         try checkReplaceable(url)
         let url = url.standardizedFileURL.resolvingSymlinksInPath()
@@ -53,8 +53,14 @@ extension Bundle {
         do {
             try Folder.make(draft)
             var contents = Contents(folder: draft)
-            try contents.writeBackbone(plan.backbone.architecture, backbone, preprocessing)
-            if let textFolder { try contents.copyTextEncoder(from: textFolder) }
+            switch backbone.reading {
+            case .pictures(let preprocessing):
+                try contents.writeBackbone(plan.backbone.architecture, backbone.pictures(), preprocessing)
+            case .texts:
+                guard let folder = backbone.folder else { stop("Bundle: a network over texts without its folder") }
+                try contents.copyTextEncoder(from: folder, to: "backbone")
+            }
+            if let textFolder { try contents.copyTextEncoder(from: textFolder, to: "text_backbone") }
             for task in tasks { try contents.write(task, metrics: metrics[task.data.name] ?? [:], plan: plan) }
             try contents.write(
                 json: BundleManifest(plan: plan, cost: cost, files: contents.digests), to: BundleManifest.name)
@@ -123,9 +129,9 @@ private struct Contents {
         for (name, file) in model.files { try copy(file, to: "backbone/\(name)") }
     }
 
-    mutating func copyTextEncoder(from source: URL) throws {
+    mutating func copyTextEncoder(from source: URL, to folder: String) throws {
         for name in try TextBackboneSource(source).files {
-            try copy(source.appendingPathComponent(name), to: "text_backbone/\(name)")
+            try copy(source.appendingPathComponent(name), to: "\(folder)/\(name)")
         }
     }
 
@@ -135,7 +141,13 @@ private struct Contents {
         try write(json: task.data.labels, to: "\(place)/labels.json")
         try write(
             json: Dictionary(uniqueKeysWithValues: metrics.map { ($0.key.rawValue, $0.value) }), to: "\(place)/metrics.json")
-        try write(tensors: task.head.namedTensors, to: "\(place)/head.safetensors")
+        try write(tensors: task.branch.head.namedTensors, to: "\(place)/head.safetensors")
+        let adapter = task.branch.adapter.namedTensors
+        if let lora = task.branch.adapter as? InlineAdapter<LoRASet> {
+            try write(lora.change.named(for: plan.backbone.architecture), to: place)
+        } else if !adapter.isEmpty {
+            try write(tensors: adapter, to: "\(place)/\(Bundle.adapterFile)")
+        }
         try write(Data(Self.readme(task, metrics, plan).utf8), to: "\(place)/README.md")
     }
 
@@ -150,6 +162,14 @@ private struct Contents {
         let url = try place(path)
         try SafetensorsFile.write(named, metadata: ["format": "pt"], to: url)
         digests[path] = try FileDigest.ofFile(url)
+    }
+
+    /// Writes PEFT's folder.
+    private mutating func write(_ set: LoRASet, to path: String) throws {
+        try set.write(to: folder.appendingPathComponent(path))
+        for name in ["adapter_config.json", Bundle.adapterFile] {
+            digests["\(path)/\(name)"] = try FileDigest.ofFile(folder.appendingPathComponent("\(path)/\(name)"))
+        }
     }
 
     private mutating func write(_ data: Data, to path: String) throws {
@@ -174,7 +194,8 @@ private struct Contents {
     private static func readme(_ task: TrainedTask, _ metrics: [Split: TaskMetrics], _ plan: Plan) -> String {
         var lines = [
             "# \(task.data.name)", "",
-            "A \(task.data.plan.kind.rawValue) branch on a frozen \(plan.backbone.name), trained on the data '\(plan.name)'.",
+            "A \(task.data.plan.kind.rawValue) branch on a frozen \(plan.backbone.name) (adapter: \(task.data.plan.adapter.kind)), "
+                + "trained on the data '\(plan.name)'.",
             "",
         ]
         if !task.data.labels.isEmpty { lines += ["\(task.data.labels.count) labels, in `labels.json`.", ""] }

@@ -9,25 +9,26 @@ import PandoTensor
 ///
 /// ```
 /// bundle.json                 version, plan, cost, checksums
-/// backbone/                   config.json, preprocessor_config.json, model.safetensors
+/// backbone/                   config.json, model.safetensors, preprocessor_config.json (pictures) or tokenizer.json and
+///                             perhaps modules.json and what it names (texts)
 /// text_backbone/              config.json, tokenizer.json, model.safetensors, perhaps modules.json and what it names
 ///                             (only with a retrieval task)
-/// tasks/NAME/                 task.json, head.safetensors, labels.json, metrics.json, README.md
+/// tasks/NAME/                 task.json, head.safetensors, labels.json, metrics.json, README.md; with an adapter that
+///                             learned something adapter_model.safetensors, and PEFT's adapter_config.json if it is a LoRA
 /// ```
 public struct Bundle: Sendable {
     /// One task's branch.
     public struct Task: Sendable {
         public let plan: TaskPlan
         public let labels: LabelMap
-        public let head: TaskHead
+        public let branch: Branch
 
         public var name: String { plan.name }
     }
 
     public let url: URL
     public let plan: Plan
-    public let backbone: any ImageBackbone
-    public let preprocessing: Preprocessing
+    public let backbone: PlanBackbone
     /// In the plan's order.
     public let tasks: [Task]
     public let cost: TrainingCost
@@ -43,19 +44,12 @@ public struct Bundle: Sendable {
         self.url = url
         plan = manifest.plan
         cost = manifest.cost
-        let folder = url.appendingPathComponent("backbone")
-        let source = try BackboneSource(folder)
-        guard let preprocessing = source.preprocessing else {
-            throw BundleError(url.path, "backbone/ does not say how pictures are fed to it")
-        }
-        self.preprocessing = preprocessing
-        backbone = try source.open().imageBackbone()
+        backbone = try Self.openBackbone(in: url, plan: manifest.plan)
         let texts = url.appendingPathComponent("text_backbone")
         textFolder = FileManager.default.fileExists(atPath: texts.path) ? texts : nil
-        let network = backbone
+        let network = backbone.network
         let unknown = plan.backbone.readTaps.filter { name in !network.taps.contains { $0.name == name } }
         guard unknown.isEmpty else { throw BundleError(url.path, "the backbone has no taps \(unknown)") }
-        let features = network.vectorLength(reading: plan.backbone.readTaps)
         let textFeatures = try textFolder.map { try TextBackboneSource($0).pooledFeatures }
         tasks = try plan.tasks.map { task in
             let folder = url.appendingPathComponent("tasks").appendingPathComponent(task.name)
@@ -63,12 +57,46 @@ public struct Bundle: Sendable {
             if task.kind == .retrieval, textFeatures == nil {
                 throw BundleError(url.path, "the task \(task.name) needs a text encoder, but there is no text_backbone/")
             }
+            var adapter = try task.freshAdapter(on: network, plan: manifest.plan)
+            if adapter is InlineAdapter<LoRASet> {
+                adapter = try Self.lora(in: folder, on: network, manifest.plan.backbone.architecture)
+            } else if !adapter.namedTensors.isEmpty {
+                let file = folder.appendingPathComponent(Self.adapterFile)
+                try adapter.load(SafetensorsFile(file).tensors.dictionary, from: file.path)
+            }
             var head = TaskHead(
-                untrained: task, labelCount: labels.count, featureCount: features, textFeatureCount: textFeatures ?? 0)
+                untrained: task, labelCount: labels.count, featureCount: adapter.featureCount,
+                textFeatureCount: textFeatures ?? 0)
             let file = folder.appendingPathComponent("head.safetensors")
             try head.load(SafetensorsFile(file).tensors.dictionary, from: file.path)
-            return Task(plan: task, labels: labels, head: head)
+            return Task(plan: task, labels: labels, branch: Branch(adapter: adapter, head: head))
         }
+    }
+
+    /// The name of an adapter's weights in its task's folder: PEFT's.
+    static let adapterFile = "adapter_model.safetensors"
+
+    /// A LoRA from its folder, which is one of PEFT's.
+    private static func lora(in folder: URL, on network: any Backbone, _ architecture: Architecture) throws -> any Adapter {
+        guard let network = network as? any BlockwiseBackbone else {
+            throw BundleError(folder.path, "the backbone has no blocks for a LoRA")
+        }
+        func read(_ network: some BlockwiseBackbone) throws -> any Adapter {
+            InlineAdapter(try LoRASet(folder, for: network, architecture), on: network)
+        }
+        return try read(network)
+    }
+
+    private static func openBackbone(in url: URL, plan: Plan) throws -> PlanBackbone {
+        let folder = url.appendingPathComponent("backbone")
+        if case .texts(let maximumTokens) = plan.backbone.input {
+            return try PlanBackbone(texts: folder, maximumTokens: maximumTokens)
+        }
+        let source = try BackboneSource(folder)
+        guard let preprocessing = source.preprocessing else {
+            throw BundleError(url.path, "backbone/ does not say how pictures are fed to it")
+        }
+        return PlanBackbone(network: try source.open().imageBackbone(), reading: .pictures(preprocessing), folder: nil)
     }
 
     /// The task `name`, or the only one if there is just one.

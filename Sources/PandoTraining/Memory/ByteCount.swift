@@ -21,3 +21,17 @@ public struct ByteCount: Sendable, Hashable, Codable {
         self.init(Int(number * factor))
     }
 }
+
+/// `12.3 MB`, `850 kB`.
+extension ByteCount: CustomStringConvertible {
+    public var description: String {
+        let units = ["B", "kB", "MB", "GB", "TB"]
+        var (value, unit) = (Double(bytes), 0)
+        while value >= 999.5, unit < units.count - 1 {
+            value /= 1000
+            unit += 1
+        }
+        if unit == 0 { return "\(bytes) B" }
+        return String(format: value < 9.995 ? "%.2f %@" : value < 99.95 ? "%.1f %@" : "%.0f %@", value, units[unit])
+    }
+}

@@ -14,15 +14,21 @@ extension TrainingSession {
     public func forecastMemory(cancellation: CancellationFlag? = nil) throws -> MemoryForecast {
         let dataset = try plan.data.dataset()
         let tasks = try TaskData.prepare(plan, on: dataset)
-        let network = try plan.network()
-        var phases = [try rehearsePictures(dataset, network, cancellation)]
+        let backbone = try plan.openBackbone()
+        let count = dataset.examples.count
+        var phases: [MemoryForecast.Phase] = []
+        if let network = backbone.network as? any ImageBackbone {
+            phases.append(try rehearsePictures(dataset, network, cancellation))
+        }
         let texts = try rehearseTexts(tasks, &phases)
-        let features = RandomFeatures(
-            rowCount: dataset.examples.count, featureCount: network.vectorLength(reading: plan.backbone.readTaps))
-        phases.append(
-            plan.backbone.isTrained
-                ? try rehearseNetwork(network, tasks, features, texts, pictureCount: dataset.examples.count, cancellation)
-                : try rehearseHeads(tasks, features, texts, cancellation))
+        if plan.backbone.isTrained {
+            let network = try backbone.pictures()
+            let features = RandomFeatures(
+                rowCount: count, featureCount: network.vectorLength(reading: plan.backbone.readTaps))
+            phases.append(try rehearseNetwork(network, tasks, features, texts, pictureCount: count, cancellation))
+        } else {
+            phases.append(try rehearseBranches(backbone, tasks, texts, count: count, cancellation))
+        }
         return MemoryForecast(phases: phases, residentBytes: Self.peakResidentBytes)
     }
 
@@ -91,14 +97,31 @@ extension TrainingSession {
         return texts
     }
 
-    private func rehearseHeads(
-        _ tasks: [TaskData], _ features: any FeatureSource, _ texts: [String: any FeatureSource],
+    /// Trains each branch for a few steps: on random vectors, or, where the adapter reads more, on features that are
+    /// computed of blank inputs.
+    private func rehearseBranches(
+        _ backbone: PlanBackbone, _ tasks: [TaskData], _ texts: [String: any FeatureSource], count: Int,
         _ cancellation: CancellationFlag?
     ) throws -> MemoryForecast.Phase {
         var schedule = plan.train
         schedule.epochs = 1
+        let features = plan.features(of: backbone)
+        let adapters = try freshAdapters(on: backbone)
+        let readsMore = adapters.contains { $0.request != .vector }
+        // Whole epochs of vectors are quick; of everything else two steps show what there is to hold.
+        let few = readsMore ? tasks.map { $0.limited(training: 2 * plan.train.batchSize, elsewhere: 32 * workers) } : tasks
         let measured = try MemoryMeter.measure {
-            var trainer = try Trainer(schedule, tasks: tasks, features: features, texts: texts)
+            let blank = features.reading.blank(readsMore ? count : 0)
+            let branches = zip(few, adapters).map { data, adapter -> BranchTask in
+                let reader: any FeatureReader =
+                    adapter.request == .vector
+                    ? RandomFeatures(rowCount: count, featureCount: features.vectorLength)
+                    : ComputedFeatures(
+                        inputs: blank, backbone: features.frozen(for: adapter.request),
+                        featureCount: adapter.request.vector ? features.vectorLength : 0)
+                return BranchTask(data, adapter: adapter, features: reader, texts: texts[data.name])
+            }
+            var trainer = try Trainer(schedule, branches, workers: workers)
             _ = try trainer.run(cancellation: cancellation)
         }
         if cancellation?.isCancelled == true { throw CancellationError() }

@@ -182,7 +182,7 @@ extension Plan {
     func vectors(of rows: [Int], in pictures: DecodedPictures, through network: any ImageBackbone, workers: Int)
         -> Tensor
     {
-        let frozen = frozen(network)
+        let frozen = self.frozen(network)
         var none: SeededGenerator?
         let blocks = rows.indices.blocks(of: 32 * workers).map { block in
             frozen.vectors(of: pictures.batch(rows[block], augmentedUsing: &none), workers: workers)

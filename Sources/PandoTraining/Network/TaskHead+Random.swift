@@ -4,13 +4,15 @@ import PandoNN
 import PandoTensor
 
 extension TaskHead {
-    /// A task's head for a network that is trained from nothing: its features say nothing yet, so there is nothing to
-    /// standardise and no closed-form solution to start from.
+    /// A task's head for features that say nothing yet, such as those of a network that is trained from nothing: there
+    /// is no closed-form solution to start from.
     init(
-        randomFor data: TaskData, featureCount: Int, texts: (any FeatureSource)?,
+        randomFor data: TaskData, standardization: Standardization, texts: (any FeatureSource)?,
         using generator: inout SeededGenerator
     ) {
+        let featureCount = standardization.featureCount
         self.init(untrained: data, featureCount: featureCount, textFeatureCount: texts?.featureCount ?? 0)
+        defer { self.standardize(by: standardization) }
         switch (self, data.examples(in: .train).targets) {
         case (.regression(let head), .numbers(let numbers)):
             let (mean, scale) = meanAndDeviation(numbers)
@@ -22,6 +24,23 @@ extension TaskHead {
                 linear: Linear(featureCount, head.image.outputCount, using: &generator))
             self = .retrieval(RetrievalHead(image: image, text: text))
         default: break
+        }
+    }
+
+    private mutating func standardize(by standardization: Standardization) {
+        switch self {
+        case .classification(var head):
+            head.predictor.standardization = standardization
+            self = .classification(head)
+        case .tagging(var head):
+            head.predictor.standardization = standardization
+            self = .tagging(head)
+        case .regression(var head):
+            head.predictor.standardization = standardization
+            self = .regression(head)
+        case .retrieval(var head):
+            head.image.standardization = standardization
+            self = .retrieval(head)
         }
     }
 }

@@ -12,7 +12,7 @@ extension TrainingSession {
         let start = ContinuousClock.now
         let pictures = try decode(cancellation, report)
         let (texts, textFolder) = try textFeatures(of: pictures.tasks, cancellation, report)
-        let backbone = try plan.network()
+        let backbone = try plan.openBackbone().pictures()
         let ready = ContinuousClock.now
         let measured = try MemoryMeter.measure {
             try trainNetwork(backbone, pictures, texts, recorder, resumes: resumes, cancellation, report)
@@ -23,8 +23,8 @@ extension TrainingSession {
             headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peak.total,
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
-            backbone: network, preprocessing: plan.preprocessing, textFolder: textFolder, tasks: trained,
-            metrics: metrics, cost: cost)
+            backbone: PlanBackbone(network: network, reading: .pictures(plan.preprocessing), folder: nil),
+            textFolder: textFolder, tasks: trained, metrics: metrics, cost: cost)
     }
 
     /// The decoded pictures and the tasks on them.
@@ -83,10 +83,15 @@ extension TrainingSession {
         }
         guard let best = trainer.best else { stop("NetworkTrainer: done without an epoch") }
         let tasks = zip(data.tasks, best.network.heads).map {
-            TrainedTask(data: $0, head: $1, bestEpoch: best.epoch, epochs: trainer.epoch)
+            TrainedTask(
+                data: $0, branch: Branch(adapter: Probe(featureCount: $1.featureCount), head: $1), bestEpoch: best.epoch,
+                epochs: trainer.epoch)
         }
         let features = trainer.features(of: best.network, in: [.validation, .test])
-        return (tasks, Self.metrics(of: tasks, features: features, texts: texts), best.network.backbone)
+        let metrics = Self.metrics(of: tasks) { task, examples in
+            task.branch.head.metrics(on: examples, features: features, texts: texts[task.data.name])
+        }
+        return (tasks, metrics, best.network.backbone)
     }
 
     /// The heads as training begins: on a pretrained backbone where its features lead in closed form, else at random.
@@ -101,7 +106,9 @@ extension TrainingSession {
             let count = backbone.vectorLength(reading: plan.backbone.readTaps)
             return tasks.map { task in
                 var stream = generator.split("task \(task.name)")
-                return TaskHead(randomFor: task, featureCount: count, texts: texts[task.name], using: &stream)
+                return TaskHead(
+                    randomFor: task, standardization: Standardization(identity: count), texts: texts[task.name],
+                    using: &stream)
             }
         }
         let features = features()

@@ -1,5 +1,6 @@
 import Foundation
 import PandoBackbones
+import PandoBranches
 import PandoData
 import Yams
 
@@ -79,10 +80,18 @@ private struct PlanReader {
         let backbone = backbone(section)
         let textBackbone = textBackbone(section)
         let data = data(section)
-        let tasks = tasks(section)
+        if section.has("data"), data.holdsTexts != backbone.readsTexts {
+            section.problem(
+                "backbone",
+                data.holdsTexts
+                    ? "\(backbone.name) sees pictures, but the data are texts; name a network over texts, as all-MiniLM-L6-v2"
+                    : "\(backbone.name) reads texts, but the data are pictures; name a network over pictures")
+        }
+        let adapter = AdapterReader.choice(in: section) ?? AdapterChoice()
+        let tasks = tasks(section, adapter, backbone)
         return Plan(
             name: name, backbone: backbone, textBackbone: textBackbone, data: data, tasks: tasks,
-            train: train(section, backbone), budget: budget(section))
+            features: features(section), train: train(section, backbone), budget: budget(section))
     }
 
     // MARK: Backbones
@@ -103,6 +112,8 @@ private struct PlanReader {
         guard var plan = backbone(name, weights: weights, section, key: name == nil ? "weights" : "name") else {
             return BackbonePlan()  // of an unknown network nothing more can be said
         }
+        if plan.readsTexts { return textBackbone(section, plan) }
+        if section.has("tokens") { section.problem("tokens", "\(plan.name) sees pictures; it reads no tokens") }
         readTaps(section, into: &plan)
         plan.pictureSize = section.optionalInteger("image_size", in: 16...1024)
         plan.isTrained = section.flag("train", default: false)
@@ -123,11 +134,26 @@ private struct PlanReader {
         return plan
     }
 
+    /// What else may be said of a backbone over texts.
+    private func textBackbone(_ section: PlanSection, _ plan: BackbonePlan) -> BackbonePlan {
+        var plan = plan
+        plan.input = .texts(maximumTokens: section.integer("tokens", default: PlanDefaults.maximumTokens, in: 1...8192))
+        for key in ["taps", "image_size"] where section.has(key) {
+            section.problem(key, "means nothing for \(plan.name), which reads texts")
+        }
+        if section.flag("train", default: false) || plan.weights == .random {
+            section.problem("train", "a network over texts is trained by a task's adapter; say adapter: full")
+        }
+        section.finish()
+        return plan
+    }
+
     /// The backbone of this name, or the one that lies in a file or folder; `nil` and a problem under `key` if there is
     /// none.
     private func backbone(_ name: String?, weights: URL?, _ section: PlanSection, key: String) -> BackbonePlan? {
         do {
             guard let weights else {
+                if let name, let folder = fetchedTextFolder(name) { return try textBackbone(in: folder) }
                 let architecture = try name.map { try Catalog.architecture(named: $0) } ?? PlanDefaults.backbone
                 guard let alone = architecture.forPictures else {
                     throw BackboneError(architecture.name, "sees no pictures")
@@ -136,6 +162,7 @@ private struct PlanReader {
             }
             guard FileManager.default.fileExists(atPath: weights.path) else { return nil }  // reported already
             let source = try BackboneSource(weights, named: name)
+            if source.architecture.image == nil { return try textBackbone(in: weights) }
             guard let architecture = source.architecture.forPictures else {
                 throw BackboneError(weights.path, "a \(source.architecture.name) sees no pictures")
             }
@@ -148,6 +175,16 @@ private struct PlanReader {
             section.problem(key, "\(error)")
             return nil
         }
+    }
+
+    /// The fetched folder of a network over texts, if `name` is one.
+    private func fetchedTextFolder(_ name: String) -> URL? {
+        guard TextBackbonePlan.Name(rawValue: name) != nil else { return nil }
+        do { return try WeightsLocation.find(name) } catch { return nil }  // told when the weights are wanted
+    }
+
+    private func textBackbone(in folder: URL) throws -> BackbonePlan {
+        BackbonePlan(texts: try TextBackboneSource(folder).architecture, folder: folder)
     }
 
     /// Whether a text means a place rather than a name.
@@ -213,6 +250,10 @@ private struct PlanReader {
         plan.limit = section.optionalInteger("limit", in: 1...Int.max)
         plan.seed = seed(section)
         plan.imageColumn = section.text("image") ?? plan.imageColumn
+        plan.textColumn = section.text("text")
+        if section.has("text"), section.has("image") {
+            section.problem("text", "an example is a picture or a text; leave out 'image' or 'text'")
+        }
         plan.splitColumn = section.text("split")
         if let columns = section.section("columns") {
             for name in columns.keys {
@@ -226,7 +267,7 @@ private struct PlanReader {
                 section.problem(nil, "'columns' is missing; name each task column and its kind, as in {price: number}")
             }
         } else {
-            for key in ["image", "split", "columns"] where section.has(key) {
+            for key in ["image", "text", "split", "columns"] where section.has(key) {
                 section.problem(key, "only csv and jsonl data have '\(key)'; \(plan.kind.rawValue) knows its own")
             }
         }
@@ -236,20 +277,31 @@ private struct PlanReader {
 
     // MARK: Tasks
 
-    private func tasks(_ section: PlanSection) -> [TaskPlan] {
+    private func tasks(_ section: PlanSection, _ adapter: AdapterChoice, _ backbone: BackbonePlan) -> [TaskPlan] {
         guard let section = section.section("tasks", required: true) else { return [] }
         if section.keys.isEmpty { section.problem(nil, "there is no task; name at least one") }
         return section.keys.compactMap { name in
             checkName(name, of: section, key: name)
-            return section.section(name).map { task(name, $0) }
+            return section.section(name).map { task(name, $0, adapter, backbone) }
         }
     }
 
-    private func task(_ name: String, _ section: PlanSection) -> TaskPlan {
+    private func task(_ name: String, _ section: PlanSection, _ adapter: AdapterChoice, _ backbone: BackbonePlan)
+        -> TaskPlan
+    {
         let kind: TaskKind = section.choice("kind", default: .classification, required: true)
         var task = TaskPlan(name: name, kind: kind)
         task.column = section.text("column") ?? name
+        task.adapter = AdapterReader.choice(in: section) ?? adapter
         task.head = head(section, kind: kind)
+        if backbone.isTrained, task.adapter != AdapterChoice() {
+            section.problem(
+                section.has("adapter") ? "adapter" : nil,
+                "the backbone is trained itself; leave out 'train' of the backbone, or the adapter \(task.adapter.kind)")
+        }
+        if backbone.readsTexts, kind == .retrieval {
+            section.problem("kind", "retrieval connects pictures and texts; \(backbone.name) sees no pictures")
+        }
         task.classWeights = section.choice("class_weights", default: .none)
         task.labelSmoothing = section.number("label_smoothing", default: 0, in: 0...0.9)
         task.focalGamma = section.number("focal_gamma", default: 0, in: 0...10)
@@ -310,13 +362,34 @@ private struct PlanReader {
         return train
     }
 
+    /// Reads `features: {codec: NAME, pool: COUNT, store: true|false}`.
+    private func features(_ section: PlanSection) -> FeaturePlan {
+        guard let section = section.section("features") else { return FeaturePlan() }
+        var features = FeaturePlan()
+        if let text = section.text("codec") {
+            if let codec = FeatureCodec(planned: text) {
+                features.codec = codec
+            } else {
+                section.problem(
+                    "codec", "'\(text)' is not known" + Suggestion.hint(for: text, among: FeatureCodec.plannedNames))
+            }
+        }
+        features.codec.pooling = section.integer("pool", default: 1, in: 1...64)
+        if section.has("store") { features.stores = section.flag("store", default: true) }
+        section.finish()
+        return features
+    }
+
     private func budget(_ section: PlanSection) -> BudgetPlan {
         guard let section = section.section("budget") else { return BudgetPlan() }
         var budget = BudgetPlan()
-        if let text = section.text("memory") {
-            budget.memory = ByteCount(parsing: text)
-            if budget.memory == nil { section.problem("memory", "expected an amount such as 800MB or 1.5GiB, found '\(text)'") }
+        func amount(_ key: String) -> ByteCount? {
+            guard let text = section.text(key) else { return nil }
+            let amount = ByteCount(parsing: text)
+            if amount == nil { section.problem(key, "expected an amount such as 800MB or 1.5GiB, found '\(text)'") }
+            return amount
         }
+        (budget.memory, budget.disk) = (amount("memory"), amount("disk"))
         section.finish()
         return budget
     }

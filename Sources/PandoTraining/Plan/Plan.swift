@@ -1,5 +1,6 @@
 import Foundation
 import PandoBackbones
+import PandoBranches
 import PandoData
 import PandoTensor
 
@@ -14,18 +15,21 @@ public struct Plan: Sendable, Hashable, Codable {
     public var data: DataPlan
     /// In the order of the file. Names are unique.
     public var tasks: [TaskPlan]
+    public var features: FeaturePlan
     public var train: TrainPlan
     public var budget: BudgetPlan
 
     public init(
         name: String, backbone: BackbonePlan = BackbonePlan(), textBackbone: TextBackbonePlan = TextBackbonePlan(),
-        data: DataPlan, tasks: [TaskPlan], train: TrainPlan = TrainPlan(), budget: BudgetPlan = BudgetPlan()
+        data: DataPlan, tasks: [TaskPlan], features: FeaturePlan = FeaturePlan(), train: TrainPlan = TrainPlan(),
+        budget: BudgetPlan = BudgetPlan()
     ) {
         self.name = name
         self.backbone = backbone
         self.textBackbone = textBackbone
         self.data = data
         self.tasks = tasks
+        self.features = features
         self.train = train
         self.budget = budget
     }
@@ -45,10 +49,17 @@ public struct BackbonePlan: Sendable, Hashable, Codable {
         case random
     }
 
+    /// What the network is given, and how.
+    public enum Input: Sendable, Hashable, Codable {
+        /// As they were fed to it when it was pretrained.
+        case pictures(Preprocessing)
+        /// Of each text so many tokens at most.
+        case texts(maximumTokens: Int)
+    }
+
     public var architecture: Architecture
     public var weights: Weights
-    /// How pictures were fed to it when it was pretrained.
-    public var preprocessing: Preprocessing
+    public var input: Input
     /// The taps whose means join the pooled vector, in order of depth.
     public var readTaps: [Tap.Name]
     /// Pixels along each side of the pictures it is given; `nil` for what it was pretrained with.
@@ -58,6 +69,10 @@ public struct BackbonePlan: Sendable, Hashable, Codable {
 
     public var name: String { architecture.name }
 
+    public var readsTexts: Bool { if case .texts = input { true } else { false } }
+
+    /// A backbone over pictures.
+    ///
     /// - Parameters:
     ///   - preprocessing: `nil` for the architecture's own.
     ///   - taps: `nil` for the backbone's own choice.
@@ -71,10 +86,19 @@ public struct BackbonePlan: Sendable, Hashable, Codable {
         else { stop("BackbonePlan: \(architecture.name) sees no pictures") }
         self.architecture = architecture
         self.weights = weights
-        self.preprocessing = preprocessing
+        input = .pictures(preprocessing)
         readTaps = taps ?? image.summaryTaps
         self.pictureSize = pictureSize
         self.isTrained = isTrained
+    }
+
+    /// A frozen backbone over texts, from a folder that holds a tokenizer too; its vector is the pooled one alone.
+    public init(texts architecture: Architecture, folder: URL, maximumTokens: Int = PlanDefaults.maximumTokens) {
+        self.architecture = architecture
+        weights = .file(folder)
+        input = .texts(maximumTokens: maximumTokens)
+        readTaps = []
+        isTrained = false
     }
 }
 
@@ -95,14 +119,14 @@ public struct TextBackbonePlan: Sendable, Hashable, Codable {
 /// Where examples come from.
 public struct DataPlan: Sendable, Hashable, Codable {
     public enum Kind: String, Sendable, Codable, CaseIterable {
-        case clipart, scenes
+        case clipart, scenes, debian
         case imageFolder = "imagefolder"
         case csv, jsonl
 
         /// Whether the data set is read from a path that the plan must name.
         public var needsPath: Bool {
             switch self {
-            case .clipart, .scenes: false
+            case .clipart, .scenes, .debian: false
             case .imageFolder, .csv, .jsonl: true
             }
         }
@@ -115,6 +139,8 @@ public struct DataPlan: Sendable, Hashable, Codable {
     public var path: URL?
     /// The manifest's column of image paths.
     public var imageColumn: String
+    /// The manifest's column of texts, where examples are texts and not pictures.
+    public var textColumn: String?
     /// The manifest's column of `train`, `validation` or `test`; `nil`: a hash of the image path decides.
     public var splitColumn: String?
     /// The manifest's task columns.
@@ -125,18 +151,21 @@ public struct DataPlan: Sendable, Hashable, Codable {
     public var seed: UInt64
 
     public init(
-        kind: Kind, path: URL? = nil, imageColumn: String = PlanDefaults.imageColumn, splitColumn: String? = nil,
-        columns: [String: LabelKind] = [:], limit: Int? = nil,
-        seed: UInt64 = PlanDefaults.seed
+        kind: Kind, path: URL? = nil, imageColumn: String = PlanDefaults.imageColumn, textColumn: String? = nil,
+        splitColumn: String? = nil, columns: [String: LabelKind] = [:], limit: Int? = nil, seed: UInt64 = PlanDefaults.seed
     ) {
         self.kind = kind
         self.path = path
         self.imageColumn = imageColumn
+        self.textColumn = textColumn
         self.splitColumn = splitColumn
         self.columns = columns
         self.limit = limit
         self.seed = seed
     }
+
+    /// Whether examples are texts; else they are pictures.
+    public var holdsTexts: Bool { kind == .debian || textColumn != nil }
 }
 
 /// What a task predicts.
@@ -163,6 +192,7 @@ public struct TaskPlan: Sendable, Hashable, Codable {
     public var kind: TaskKind
     /// The data's column that holds the labels.
     public var column: String
+    public var adapter: AdapterChoice
     public var head: HeadPlan
     public var classWeights: ClassWeights
     /// How much of the target goes evenly to all classes (classification).
@@ -175,13 +205,15 @@ public struct TaskPlan: Sendable, Hashable, Codable {
     public var minimumCount: Int?
 
     public init(
-        name: String, kind: TaskKind, column: String? = nil, head: HeadPlan = HeadPlan(),
+        name: String, kind: TaskKind, column: String? = nil, adapter: AdapterChoice = AdapterChoice(),
+        head: HeadPlan = HeadPlan(),
         classWeights: ClassWeights = .none, labelSmoothing: Double = 0, focalGamma: Double = 0, weight: Double = 1,
         minimumCount: Int? = nil
     ) {
         self.name = name
         self.kind = kind
         self.column = column ?? name
+        self.adapter = adapter
         self.head = head
         self.classWeights = classWeights
         self.labelSmoothing = labelSmoothing
@@ -266,10 +298,24 @@ public struct TrainPlan: Sendable, Hashable, Codable {
     }
 }
 
+/// How features are kept.
+public struct FeaturePlan: Sendable, Hashable, Codable {
+    /// Of taps; examples' vectors are kept as `float32`.
+    public var codec: FeatureCodec
+    /// Whether taps are stored or computed anew in each epoch; `nil` lets an estimate decide.
+    public var stores: Bool?
+
+    public init(codec: FeatureCodec = PlanDefaults.codec, stores: Bool? = nil) {
+        (self.codec, self.stores) = (codec, stores)
+    }
+}
+
 /// What training may take.
 public struct BudgetPlan: Sendable, Hashable, Codable {
     /// The process's memory; `nil` for no bound. Training that would need more is refused before it begins.
     public var memory: ByteCount?
+    /// What stored features of this plan may take on disk; `nil` for half of what is free.
+    public var disk: ByteCount?
 
-    public init(memory: ByteCount? = nil) { self.memory = memory }
+    public init(memory: ByteCount? = nil, disk: ByteCount? = nil) { (self.memory, self.disk) = (memory, disk) }
 }

@@ -1,4 +1,5 @@
 import PandoBackbones
+import PandoData
 
 /// What a plan means where it says nothing. Every default stands here and nowhere else.
 public enum PlanDefaults {
@@ -6,6 +7,9 @@ public enum PlanDefaults {
     public static let backbone = Architecture(name: "mobilenet_v2", MobileNetV2Configuration())
     /// `text_backbone`
     public static let textBackbone = TextBackbonePlan.Name.miniLM
+
+    /// `backbone.tokens`: of each text so many at most.
+    public static let maximumTokens = 64
 
     /// `data.image`: the manifest's column of image paths.
     public static let imageColumn = "image"
@@ -18,6 +22,9 @@ public enum PlanDefaults {
     public static let dropout = 0.2
     /// `tasks.NAME.head.projection`
     public static let projection = 256
+
+    /// `features.codec`
+    public static let codec = FeatureCodec.bfloat16
 
     /// `train.epochs`
     public static let epochs = 20

@@ -53,6 +53,7 @@ extension Bundle {
     /// Counts are exact; speeds are measured here and now, both sides in turns, the backbone with all tasks' heads
     /// after one pass or with each task's head after a pass of its own. Where no networks of their own were trained,
     /// their training and their metrics are missing, not guessed.
+    /// - Throws: `BundleError` for a bundle over texts, or with adapters other than probes.
     /// - Parameters:
     ///   - metrics: the shared side's, by task.
     ///   - separate: by task, what `TrainingSession.fineTune` left.
@@ -60,20 +61,26 @@ extension Bundle {
     public func compared(
         metrics: [String: TaskMetrics], separate: [String: FineTuned] = [:],
         workers: Int = MachineResources.allowedCores, seconds: Double = 4
-    ) -> Comparison {
-        let side = preprocessing.outputSize
+    ) throws -> Comparison {
+        let network = try backbone.pictures()
+        if let task = tasks.first(where: { !($0.branch.adapter is Probe) }) {
+            throw BundleError(
+                url.path,
+                "the task '\(task.name)' has the adapter \(task.plan.adapter.kind); only bundles of plain probes are compared with networks of their own")
+        }
+        let side = plan.preprocessing.outputSize
         let shape = [1, side.height, side.width, 3]
-        let passAdds = multiplyAdds(inputShape: shape) { [backbone.features(of: $0, reading: []).pooled] }
+        let passAdds = multiplyAdds(inputShape: shape) { [network.features(of: $0, reading: []).pooled] }
         // The pretraining's classifier is no part of what is deployed.
-        let classifierNumbers = backbone.namedTensors.filter { tensor in
+        let classifierNumbers = network.namedTensors.filter { tensor in
             type(of: plan.backbone.architecture.configuration).classifierNames.contains { tensor.name.hasPrefix($0 + ".") }
         }.reduce(0) { $0 + $1.tensor.elementCount }
-        let backboneNumbers = backbone.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } - classifierNumbers
-        let backboneParameters = backbone.parameterCount - classifierNumbers
-        let headParameters = tasks.map(\.head.parameterCount)
-        let headNumbers = tasks.map { $0.head.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } }
+        let backboneNumbers = network.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } - classifierNumbers
+        let backboneParameters = network.parameterCount - classifierNumbers
+        let headParameters = tasks.map(\.branch.parameterCount)
+        let headNumbers = tasks.map { $0.branch.namedTensors.reduce(0) { $0 + $1.tensor.elementCount } }
         let headAdds = tasks.map { task in
-            multiplyAdds(inputShape: [1, backbone.vectorLength(reading: plan.backbone.readTaps)]) { [task.head($0)] }
+            multiplyAdds(inputShape: [1, network.vectorLength(reading: plan.backbone.readTaps)]) { [task.branch.head($0)] }
         }
         let speeds = imagesPerSecond(shape: shape, workers: workers, seconds: seconds)
         func total(_ numbers: [Int], passes: Int, of pass: Int) -> Int { passes * pass + numbers.reduce(0, +) }
@@ -104,13 +111,13 @@ extension Bundle {
         let count = 8 * workers
         var generator = SeededGenerator(seed: 0)
         let batch = Tensor.uniform(-2..<2, [count] + shape.dropFirst(), using: &generator)
-        let frozen = frozenBackbone()
+        let frozen = plan.frozen(backbone.network)
         func shared() {
             let vectors = frozen.vectors(of: batch, workers: workers)
-            for task in tasks { _ = task.head(vectors) }
+            for task in tasks { _ = task.branch.head(vectors) }
         }
         func separate() {
-            for task in tasks { _ = task.head(frozen.vectors(of: batch, workers: workers)) }
+            for task in tasks { _ = task.branch.head(frozen.vectors(of: batch, workers: workers)) }
         }
         func time(_ body: () -> Void) -> Double {
             let start = ContinuousClock.now

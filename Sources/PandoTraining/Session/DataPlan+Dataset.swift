@@ -21,10 +21,12 @@ extension DataPlan {
         switch kind {
         case .clipart: return try path.map { try Clipart.dataset(at: $0) } ?? Clipart.dataset()
         case .scenes: return Scenes(seed: seed, count: max(limit ?? 0, Scenes().count)).dataset()
+        case .debian: return try Debian.dataset(at: path)
         case .imageFolder: return try ImageFolder.dataset(at: required(path))
         case .csv, .jsonl:
             return try Manifest(
-                file: required(path), imageColumn: imageColumn, splitColumn: splitColumn, columns: columns
+                file: required(path), imageColumn: textColumn == nil ? imageColumn : nil, splitColumn: splitColumn,
+                columns: columns, textColumn: textColumn
             ).dataset()
         }
     }

@@ -5,11 +5,6 @@ import PandoData
 import PandoTensor
 
 extension Bundle {
-    /// The bundle's backbone, ready to run.
-    public func frozenBackbone() -> FrozenBackbone {
-        plan.frozen(backbone)
-    }
-
     /// How good each task is on one split of the data that the plan names.
     ///
     /// - Throws: `BundleError` if the data has labels that the bundle does not know, and every error of the session.
@@ -18,18 +13,19 @@ extension Bundle {
         _ report: @escaping @Sendable (TrainingSession.Event) -> Void = { _ in }
     ) throws -> [String: TaskMetrics] {
         let prepared = try session.prepare(
-            network: backbone, preprocessing: preprocessing, textFolder: textFolder, cancellation: cancellation, report)
+            on: backbone, adapters: session.plan.tasks.map { try task($0.name).branch.adapter }, textFolder: textFolder,
+            cancellation, report)
         var metrics: [String: TaskMetrics] = [:]
-        for task in tasks {
-            guard let data = prepared.tasks.first(where: { $0.name == task.name }) else { continue }
-            guard data.labels == task.labels else {
+        for (task, prepared) in zip(try session.plan.tasks.map { try self.task($0.name) }, prepared.tasks) {
+            guard prepared.data.labels == task.labels else {
                 throw BundleError(
                     url.path,
-                    "the data has changed since: task '\(task.name)' learned \(task.labels.count) labels, the data has \(data.labels.count)"
+                    "the data has changed since: task '\(task.name)' learned \(task.labels.count) labels, the data has \(prepared.data.labels.count)"
                 )
             }
-            metrics[task.name] = task.head.metrics(
-                on: data.examples(in: split), features: prepared.features, texts: prepared.texts[task.name])
+            metrics[task.name] = task.branch.metrics(
+                on: prepared.data.examples(in: split), of: prepared, precision: session.plan.train.precision.elementType,
+                workers: session.workers)
         }
         return metrics
     }

@@ -31,12 +31,22 @@ public struct PicturePrediction: Sendable, Encodable {
     public let tasks: [String: Prediction]
 }
 
+/// All predictions for one text.
+public struct TextPrediction: Sendable, Encodable {
+    public let text: String
+    /// By task.
+    public let tasks: [String: Prediction]
+}
+
 extension Bundle.Task {
-    /// The task's predictions from feature vectors, row by row; none for a retrieval task.
+    /// The task's predictions from the backbone's features, row by row; none for a retrieval task.
     ///
-    /// - Parameter limit: labels per picture.
-    /// - Shapes: `[N, F]` → `N` predictions.
-    public func predictions(from features: Tensor, limit: Int) -> [Prediction]? {
+    /// - Parameters:
+    ///   - limit: labels per example.
+    ///   - precision: what late and inline adapters compute in.
+    func predictions(from features: Features, limit: Int, precision: ElementType) -> [Prediction]? {
+        let features = branch.adapter(features.prepared(for: branch.adapter, precision: precision))  // [N, F]
+        let head = branch.head
         func ranked(_ probabilities: Tensor) -> [Prediction] {
             let width = labels.count
             let values = probabilities.scalars()
@@ -67,12 +77,14 @@ extension Bundle {
         _ images: [URL], limit: Int = 3, tasks names: [String]? = nil, pipeline: ImagePipeline
     ) throws -> (predictions: [PicturePrediction], unreadable: [UnreadableImage]) {
         let asked = try answering(names)
-        let frozen = frozenBackbone()
+        _ = try backbone.pictures()
+        let frozen = plan.frozen(backbone.network, for: .union(of: asked.map(\.branch.adapter.request)))
+        let precision = plan.train.precision.elementType
         let examples = images.map { Example(id: $0.path, split: .test, image: .file($0), labels: [:]) }
         var found: [PicturePrediction] = []
         let unreadable = try pipeline.run(examples) { batch, _ in
-            let vectors = frozen.vectors(of: batch.pixels)
-            return asked.map { ($0.name, $0.predictions(from: vectors, limit: limit)) }
+            let features = frozen.features(of: .pictures(batch.pixels))
+            return asked.map { ($0.name, $0.predictions(from: features, limit: limit, precision: precision)) }
         } deliver: { positions, answers in
             for (row, position) in positions.enumerated() {
                 var tasks: [String: Prediction] = [:]
@@ -81,6 +93,36 @@ extension Bundle {
             }
         }
         return (found, unreadable)
+    }
+
+    /// What every task says of each text, from one backbone pass for some texts together.
+    ///
+    /// - Throws: `BundleError` for an unknown task, or if the bundle's backbone sees pictures.
+    public func predict(
+        texts: [String], limit: Int = 3, tasks names: [String]? = nil, workers: Int = MachineResources.allowedCores
+    ) throws -> [TextPrediction] {
+        let asked = try answering(names)
+        guard case .texts(let reading) = backbone.reading else {
+            throw BundleError(url.path, "its backbone \(plan.backbone.name) sees pictures and reads no texts")
+        }
+        let frozen = plan.frozen(backbone.network, for: .union(of: asked.map(\.branch.adapter.request)))
+        let precision = plan.train.precision.elementType
+        let tokens = TokenizedTexts(
+            texts, by: reading.tokenizer, maximumTokens: reading.maximumTokens, workers: workers)
+        let order = texts.indices.sorted { (tokens.length(of: $0), $0) < (tokens.length(of: $1), $1) }
+        let blocks = order.indices.blocks(of: 32)
+        let parts = Parallel.map(blocks.count, workers: workers) { block in
+            let features = frozen.features(of: .texts(tokens.batch(Array(order[blocks[block]]))))
+            return asked.map { $0.predictions(from: features, limit: limit, precision: precision) ?? [] }
+        }
+        var found = [TextPrediction?](repeating: nil, count: texts.count)
+        for (block, answers) in zip(blocks, parts) {
+            for (row, place) in block.enumerated() {
+                let tasks = Dictionary(uniqueKeysWithValues: zip(asked, answers).map { ($0.name, $1[row]) })
+                found[order[place]] = TextPrediction(text: texts[order[place]], tasks: tasks)
+            }
+        }
+        return found.map { $0! }
     }
 
     /// The tasks of these names, or all that answer for one picture.
@@ -118,22 +160,19 @@ extension Bundle {
         workers: Int = MachineResources.allowedCores, isStrict: Bool = false, cancellation: CancellationFlag? = nil,
         _ report: @escaping @Sendable (TrainingSession.Event) -> Void = { _ in }
     ) throws -> [Match] {
-        let heads = tasks.compactMap { task -> RetrievalHead? in
-            if case .retrieval(let head) = task.head { head } else { nil }
-        }
-        guard let head = heads.first else {
-            throw BundleError(url.path, "no task connects texts and pictures; train one of kind retrieval")
-        }
+        guard let task = tasks.first(where: { $0.plan.kind == .retrieval }), case .retrieval(let head) = task.branch.head
+        else { throw BundleError(url.path, "no task connects texts and pictures; train one of kind retrieval") }
         let examples = images.map { Example(id: $0.path, split: .test, image: .file($0), labels: [:]) }
-        let extracted = try ImageFeatures(frozenBackbone(), preprocessing: preprocessing).extract(
-            examples, store: store, decoder: decoder, workers: workers, isStrict: isStrict, cancellation: cancellation
-        ) { done, total in report(.progress(title: "features", unit: "images", done: done, total: total)) }
-        if !extracted.unreadable.isEmpty { report(.leftOut(extracted.unreadable)) }
-        guard !extracted.examples.isEmpty else { return [] }
+        let session = TrainingSession(plan, store: store, workers: workers, isStrict: isStrict)
+        let read = try session.read(examples, for: task.branch.adapter.request, of: backbone, decoder, cancellation, report)
+        guard !read.examples.isEmpty else { return [] }
         let text = head.embed(texts: try textEncoder().embeddings(of: [query]))
-        let places = head(extracted.features.rows(Array(0..<extracted.features.rowCount)))
+        let vectors = AdaptedFeatures(
+            adapter: task.branch.adapter, reader: read.features, precision: plan.train.precision.elementType,
+            workers: workers)
+        let places = head(vectors.rows(Array(0..<vectors.rowCount)))
         let scores = matmul(places.l2Normalized(), text.l2Normalized().transposed).reshaped(-1).scalars()
         let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit)
-        return order.map { Match(image: extracted.examples[$0].id, score: scores[$0]) }
+        return order.map { Match(image: read.examples[$0].id, score: scores[$0]) }
     }
 }

@@ -17,8 +17,7 @@ extension TrainingSession {
 
     /// What training made, before it is written.
     struct Trained {
-        let backbone: any ImageBackbone
-        let preprocessing: Preprocessing
+        let backbone: PlanBackbone
         /// The text encoder's folder, if a task reads texts.
         let textFolder: URL?
         let tasks: [TrainedTask]
@@ -28,8 +27,8 @@ extension TrainingSession {
 
         func write(to bundle: URL, plan: Plan) throws {
             try Bundle.write(
-                to: bundle, plan: plan, backbone: backbone, preprocessing: preprocessing,
-                textFolder: textFolder, tasks: tasks, metrics: metrics, cost: cost)
+                to: bundle, plan: plan, backbone: backbone, textFolder: textFolder, tasks: tasks, metrics: metrics,
+                cost: cost)
         }
     }
 
@@ -64,7 +63,7 @@ extension TrainingSession {
             let recorder = try Recorder(run.id, registry: registry, folder: runs.appendingPathComponent(run.id))
             let trained = try plan.backbone.isTrained
                 ? trainNetwork(recorder, resumes: resumes, cancellation: cancellation, report)
-                : trainHeads(recorder, resumes: resumes, cancellation: cancellation, report)
+                : trainBranches(recorder, resumes: resumes, cancellation: cancellation, report)
             report(.message("writing \(bundle.path)"))
             try trained.write(to: bundle, plan: plan)
             try recorder.record(trained.metrics)
@@ -82,8 +81,8 @@ extension TrainingSession {
         }
     }
 
-    /// Trains the heads on features of the frozen backbone.
-    private func trainHeads(
+    /// Trains the branches on features of the frozen backbone.
+    private func trainBranches(
         _ recorder: Recorder, resumes: Bool, cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
     ) throws -> Trained {
         let start = ContinuousClock.now
@@ -93,10 +92,8 @@ extension TrainingSession {
         let goesOn = resumes && FileManager.default.fileExists(atPath: checkpoint.path)
         let measured = try MemoryMeter.measure {
             var trainer = goesOn
-                ? try Trainer(
-                    resuming: checkpoint, plan.train, tasks: prepared.tasks, features: prepared.features,
-                    texts: prepared.texts)
-                : try Trainer(plan.train, tasks: prepared.tasks, features: prepared.features, texts: prepared.texts)
+                ? try Trainer(resuming: checkpoint, plan.train, prepared.tasks, workers: workers)
+                : try Trainer(plan.train, prepared.tasks, workers: workers)
             if !goesOn { for start in trainer.startReports { try recorder.record(start) } }
             let total = plan.train.epochs * prepared.tasks.count
             let done = Mutex(trainer.epochsDone)
@@ -116,25 +113,27 @@ extension TrainingSession {
             return trainer
         }
         let trained = measured.result.trained
-        let metrics = Self.metrics(of: trained, features: prepared.features, texts: prepared.texts)
+        let tasks = Dictionary(uniqueKeysWithValues: prepared.tasks.map { ($0.data.name, $0) })
+        let metrics = Self.metrics(of: trained) { task, examples in
+            task.branch.metrics(
+                on: examples, of: tasks[task.data.name]!, precision: plan.train.precision.elementType, workers: workers)
+        }
         let cost = TrainingCost(
             computedImages: prepared.computedCount, featureSeconds: (ready - start) / .seconds(1),
             headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peak.total,
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
-            backbone: prepared.backbone, preprocessing: prepared.preprocessing,
-            textFolder: prepared.textFolder, tasks: trained, metrics: metrics, cost: cost)
+            backbone: prepared.backbone, textFolder: prepared.textFolder, tasks: trained, metrics: metrics, cost: cost)
     }
 
     /// Each task's metrics on validation and test.
-    static func metrics(of tasks: [TrainedTask], features: any FeatureSource, texts: [String: any FeatureSource])
+    static func metrics(of tasks: [TrainedTask], _ measure: (TrainedTask, TaskExamples) -> TaskMetrics)
         -> [String: [Split: TaskMetrics]]
     {
         var metrics: [String: [Split: TaskMetrics]] = [:]
         for task in tasks {
             for split in [Split.validation, .test] {
-                metrics[task.data.name, default: [:]][split] = task.head.metrics(
-                    on: task.data.examples(in: split), features: features, texts: texts[task.data.name])
+                metrics[task.data.name, default: [:]][split] = measure(task, task.data.examples(in: split))
             }
         }
         return metrics

@@ -33,56 +33,149 @@ public struct TrainingSession: Sendable {
     /// The data and features that a plan's tasks learn from.
     public struct Prepared: Sendable {
         public let dataset: Dataset
-        public let tasks: [TaskData]
-        public let features: StoredFeatures
-        /// By task.
-        public let texts: [String: any FeatureSource]
-        public let backbone: any ImageBackbone
-        public let preprocessing: Preprocessing
-        /// The text encoder's folder, if a task reads texts.
+        /// In the plan's order.
+        public let tasks: [BranchTask]
+        public let backbone: PlanBackbone
+        /// The text encoder's folder, if a task connects pictures and texts.
         public let textFolder: URL?
         public let unreadable: [UnreadableImage]
-        /// Pictures that went through the backbone now.
+        /// Examples that went through the backbone now, to be stored.
         public let computedCount: Int
     }
 
-    /// Reads the data, loads the backbones and computes every feature that the store does not have.
+    /// Reads the data, loads the backbones, makes the adapters, and computes every feature that they read and the store
+    /// does not have.
     ///
     /// What is wrong with the plan's tasks is found before anything is computed.
-    /// - Throws: every error of data, weights, images and the store; `CancellationError`.
+    /// - Throws: every error of data, weights, adapters, images and the store; `CancellationError`.
     public func prepare(cancellation: CancellationFlag? = nil, _ report: @escaping @Sendable (Event) -> Void = { _ in })
         throws -> Prepared
     {
-        try prepare(
-            network: plan.network(), preprocessing: plan.preprocessing, textFolder: plan.textBackbone.weights,
-            cancellation: cancellation, report)
+        let backbone = try plan.openBackbone()
+        return try prepare(
+            on: backbone, adapters: freshAdapters(on: backbone), textFolder: plan.textBackbone.weights, cancellation, report)
     }
 
-    /// As `prepare`, with a given backbone, such as a bundle's.
+    /// As `prepare`, with a given backbone and given adapters, such as a bundle's; adapters in the order of the tasks.
     func prepare(
-        network: any ImageBackbone, preprocessing: Preprocessing, textFolder: URL?, cancellation: CancellationFlag?,
+        on backbone: PlanBackbone, adapters: [any Adapter], textFolder: URL?, _ cancellation: CancellationFlag?,
         _ report: @escaping @Sendable (Event) -> Void
     ) throws -> Prepared {
         let dataset = try plan.data.dataset()
         report(.message("\(dataset.name): \(dataset.examples.count) examples, \(plan.tasks.count) tasks"))
         _ = try TaskData.prepare(plan, on: dataset)
 
-        let frozen = plan.frozen(network)
-        let images = ImageFeatures(frozen, preprocessing: preprocessing)
-        let extracted = try images.extract(
-            dataset.examples, store: store, decoder: decoder, workers: workers, isStrict: isStrict, cancellation: cancellation
-        ) { done, total in
-            report(.progress(title: "features", unit: "images", done: done, total: total))
+        let features = plan.features(of: backbone)
+        let provision = try FeatureProvision(
+            for: adapters.map(\.request), of: features, examples: dataset.examples.count, plan: plan, store: store,
+            workers: workers)
+        for choice in provision.choices { report(.message(choice)) }
+        let readable = try read(dataset.examples, features, provision, cancellation, report)
+        if !readable.unreadable.isEmpty { report(.leftOut(readable.unreadable)) }
+        let left = Dataset(name: dataset.name, examples: readable.examples)
+        let data = try TaskData.prepare(plan, on: left)
+        let (texts, usedTextFolder) = try textFeatures(of: data, folder: textFolder, cancellation, report)
+        let tasks = zip(data, adapters).map { data, adapter in
+            BranchTask(
+                data, adapter: adapter, features: readable.reader(for: adapter.request, features),
+                texts: texts[data.name])
         }
-        if !extracted.unreadable.isEmpty { report(.leftOut(extracted.unreadable)) }
-        let readable = Dataset(name: dataset.name, examples: extracted.examples)
-        let tasks = try TaskData.prepare(plan, on: readable)
-
-        let (texts, usedTextFolder) = try textFeatures(of: tasks, folder: textFolder, cancellation, report)
         return Prepared(
-            dataset: readable, tasks: tasks, features: extracted.features, texts: texts, backbone: network,
-            preprocessing: preprocessing, textFolder: usedTextFolder, unreadable: extracted.unreadable,
-            computedCount: extracted.computedCount)
+            dataset: left, tasks: tasks, backbone: backbone, textFolder: usedTextFolder,
+            unreadable: readable.unreadable, computedCount: readable.computedCount)
+    }
+
+    /// What was read of a data set.
+    private struct Readable {
+        var examples: [Example]
+        var unreadable: [UnreadableImage] = []
+        var computedCount = 0
+        var stored: StoredFeatures?
+        /// What the stored features are.
+        var storedRequest = FeatureRequest()
+        var inputs: ExampleInputs?
+
+        /// Features from the store if they are there, else computed whenever they are asked for.
+        func reader(for request: FeatureRequest, _ features: ExampleFeatures) -> any FeatureReader {
+            let isStored = !request.input && (storedRequest.vector || !request.vector)
+                && Set(request.taps).isSubset(of: storedRequest.taps)
+            if isStored, let stored { return stored.reading(request) }
+            guard let inputs else { stop("TrainingSession: nothing was read for \(request)") }
+            return ComputedFeatures(
+                inputs: inputs, backbone: features.frozen(for: request),
+                featureCount: request.vector ? features.vectorLength : 0)
+        }
+    }
+
+    /// Brings features into the store and inputs into memory, as the provision says.
+    private func read(
+        _ examples: [Example], _ features: ExampleFeatures, _ provision: FeatureProvision,
+        _ cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
+    ) throws -> Readable {
+        var readable = Readable(examples: examples)
+        if let request = provision.stored {
+            let extracted = try features.extract(
+                examples, request, store: store, decoder: decoder, workers: workers, isStrict: isStrict,
+                cancellation: cancellation
+            ) { done, total in
+                report(.progress(title: "features", unit: plan.backbone.readsTexts ? "texts" : "images", done: done, total: total))
+            }
+            (readable.examples, readable.unreadable) = (extracted.examples, extracted.unreadable)
+            (readable.computedCount, readable.stored, readable.storedRequest) =
+                (extracted.computedCount, extracted.features, request)
+        }
+        guard provision.needsInputs else { return readable }
+        switch features.reading {
+        case .texts(let reading):
+            readable.inputs = .texts(
+                TokenizedTexts(
+                    readable.examples.map { $0.text ?? "" }, by: reading.tokenizer,
+                    maximumTokens: reading.maximumTokens, workers: workers))
+        case .pictures(let preprocessing):
+            let decoded = try DecodedPictures.decode(
+                readable.examples, preprocessing: preprocessing, decoder: decoder, workers: workers, isStrict: isStrict,
+                cancellation: cancellation
+            ) { done, total in
+                report(.progress(title: "pictures", unit: "images", done: done, total: total))
+            }
+            if readable.stored != nil, let lost = decoded.unreadable.first {
+                throw lost.error  // its features are stored, but the file is gone since or was never whole
+            }
+            readable.inputs = .pictures(decoded.pictures)
+            readable.examples = decoded.examples
+            readable.unreadable += decoded.unreadable
+        }
+        return readable
+    }
+
+    /// Features of examples that belong to no task's data, as a request wants them.
+    func read(
+        _ examples: [Example], for request: FeatureRequest, of backbone: PlanBackbone, _ decoder: ImageDecoder,
+        _ cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
+    ) throws -> (examples: [Example], features: any FeatureReader) {
+        var session = self
+        session.decoder = decoder
+        let features = plan.features(of: backbone)
+        let provision = FeatureProvision(for: request)
+        let readable = try session.read(examples, features, provision, cancellation, report)
+        if !readable.unreadable.isEmpty { report(.leftOut(readable.unreadable)) }
+        return (readable.examples, readable.reader(for: request, features))
+    }
+
+    /// Each task's adapter as training begins, in the plan's order.
+    /// - Throws: `AdapterError` naming the task, if the backbone cannot carry it.
+    func freshAdapters(on backbone: PlanBackbone) throws -> [any Adapter] {
+        var problems: [String] = []
+        let adapters = plan.tasks.compactMap { task -> (any Adapter)? in
+            do throws(AdapterError) {
+                return try task.freshAdapter(on: backbone.network, plan: plan)
+            } catch {
+                problems += error.problems.map { "tasks.\(task.name).adapter: \(error.source): \($0)" }
+                return nil
+            }
+        }
+        guard problems.isEmpty else { throw AdapterError("plan '\(plan.name)'", problems) }
+        return adapters
     }
 
     /// The features of the texts of every task that reads texts, and the encoder's folder.
@@ -110,10 +203,15 @@ public struct TrainingSession: Sendable {
 extension Plan {
     /// How pictures are brought into the backbone's form: drawings and scenes whole on white, photographs cut, both with
     /// the backbone's own mean and deviation.
+    ///
+    /// - Precondition: the backbone sees pictures.
     public var preprocessing: Preprocessing {
-        var preprocessing = backbone.preprocessing
+        guard case .pictures(var preprocessing) = backbone.input else {
+            stop("Plan: \(backbone.name) sees no pictures")
+        }
         if let size = backbone.pictureSize { preprocessing.scale(to: size) }
         switch data.kind {
+        case .debian: stop("Plan: texts are not preprocessed as pictures are")
         case .clipart, .scenes:
             return Preprocessing(
                 resize: .pad(preprocessing.outputSize, fill: .white), interpolation: preprocessing.interpolation,
@@ -121,17 +219,14 @@ extension Plan {
         case .imageFolder, .csv, .jsonl: return preprocessing
         }
     }
+}
 
-    /// The backbone as training begins.
-    /// - Throws: `WeightsNotFound`, `BackboneError`, `CheckpointError` or `WeightMismatch`.
-    func network() throws -> any ImageBackbone {
-        let side = preprocessing.outputSize.width
-        let architecture = backbone.architecture
-        return switch backbone.weights {
-        case .pretrained: try architecture.loadPretrained(forPicturesOf: side)
-        case .file(let url): try BackboneSource(url, as: architecture).open(forPicturesOf: side).imageBackbone()
-        case .random: try architecture.makeImageBackbone(forPicturesOf: side, seed: train.seed)
-        }
+extension TaskPlan {
+    /// The task's adapter before training.
+    func freshAdapter(on network: any Backbone, plan: Plan) throws(AdapterError) -> any Adapter {
+        var generator = SeededGenerator(seed: plan.train.seed).split("adapter \(name)")
+        return try adapter.configuration.makeAdapter(
+            on: network, vectorLength: network.vectorLength(reading: plan.backbone.readTaps), using: &generator)
     }
 }
 

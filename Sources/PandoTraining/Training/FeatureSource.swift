@@ -2,10 +2,7 @@ import PandoBranches
 import PandoTensor
 
 /// Feature vectors of examples, by row: in memory, or read from a store that is larger than memory.
-public protocol FeatureSource: Sendable {
-    var rowCount: Int { get }
-    var featureCount: Int { get }
-
+public protocol FeatureSource: FeatureReader {
     /// The vectors at `indices`, in that order: `float32` `[indices.count, featureCount]`.
     /// - Precondition: every index is in `0..<rowCount`.
     func rows(_ indices: [Int]) -> Tensor

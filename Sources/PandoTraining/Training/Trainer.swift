@@ -8,23 +8,25 @@ import Synchronization
 /// What training leaves of one task.
 public struct TrainedTask: Sendable {
     public let data: TaskData
-    /// The head that did best on validation.
-    public let head: TaskHead
-    /// The epoch it is from; 0 is the closed-form start.
+    /// The branch that did best on validation.
+    public let branch: Branch
+    /// The epoch it is from; 0 is the start.
     public let bestEpoch: Int
     /// Epochs trained in all.
     public let epochs: Int
 }
 
-/// Trains the heads of several tasks on stored features.
+/// Trains the branches of several tasks on features of a frozen backbone.
 ///
 /// In an epoch a task passes once over its own training examples and is measured on validation; as many tasks as
-/// there are cores train at a time, the one furthest behind first. A checkpoint, if asked for, is written every few
+/// there are workers train at a time, the one furthest behind first. Where fewer tasks are left, or one's adapter sends
+/// gradients into the backbone and so takes much memory, a task has several workers for itself. A checkpoint, if asked for, is written every few
 /// seconds and when training is interrupted or fails, always of whole epochs; training on from it gives, bit for bit,
 /// what an unbroken run gives.
 public struct Trainer: Sendable {
     private var tasks: [TaskTrainer]
     private let fingerprint: String
+    private let workers: Int
     /// Seconds between checkpoints.
     private let checkpointInterval: Double
 
@@ -32,52 +34,39 @@ public struct Trainer: Sendable {
     public enum Ending: Sendable, Hashable { case finished, interrupted }
 
     /// Prepares the tasks: statistics and closed-form solutions, several tasks at a time.
-    ///
-    /// - Parameters:
-    ///   - features: row `i` belongs to example `i` of the data set.
-    ///   - texts: by task, row `i` belongs to `TaskData.texts[i]`.
     public init(
-        _ plan: TrainPlan, tasks: [TaskData], features: any FeatureSource, texts: [String: any FeatureSource] = [:],
+        _ plan: TrainPlan, _ tasks: [BranchTask], workers: Int = MachineResources.allowedCores,
         checkpointInterval: Double = 10
     ) throws {
-        Self.check(tasks, features, texts)
-        self.tasks = try mapConcurrently(count: tasks.count) { index in
-            TaskTrainer(tasks[index], plan: plan, features: features, texts: texts[tasks[index].name])
+        let share = Self.workersPerTask(tasks, workers)
+        self.workers = workers
+        self.tasks = try mapConcurrently(count: tasks.count, workers: workers / share) { index in
+            TaskTrainer(tasks[index], plan: plan, workers: share)
         }
-        fingerprint = TrainingCheckpoint.fingerprint(
-            plan, tasks, rowCount: features.rowCount, featureCount: features.featureCount)
+        fingerprint = TrainingCheckpoint.fingerprint(plan, tasks)
         self.checkpointInterval = checkpointInterval
     }
 
     /// Goes on from a checkpoint.
     /// - Throws: `TrainingError.unusableCheckpoint` if it was made with another plan or other data.
     public init(
-        resuming checkpoint: URL, _ plan: TrainPlan, tasks: [TaskData], features: any FeatureSource,
-        texts: [String: any FeatureSource] = [:], checkpointInterval: Double = 10
+        resuming checkpoint: URL, _ plan: TrainPlan, _ tasks: [BranchTask],
+        workers: Int = MachineResources.allowedCores, checkpointInterval: Double = 10
     ) throws(TrainingError) {
-        Self.check(tasks, features, texts)
-        fingerprint = TrainingCheckpoint.fingerprint(
-            plan, tasks, rowCount: features.rowCount, featureCount: features.featureCount)
+        let share = Self.workersPerTask(tasks, workers)
+        self.workers = workers
+        fingerprint = TrainingCheckpoint.fingerprint(plan, tasks)
         let stored = try TrainingCheckpoint(reading: checkpoint, expecting: fingerprint)
         self.tasks = []
-        for data in tasks {
-            self.tasks.append(try stored.trainer(for: data, plan: plan, features: features, texts: texts[data.name]))
-        }
+        for task in tasks { self.tasks.append(try stored.trainer(for: task, plan: plan, workers: share)) }
         self.checkpointInterval = checkpointInterval
     }
 
-    private static func check(_ tasks: [TaskData], _ features: any FeatureSource, _ texts: [String: any FeatureSource]) {
-        for task in tasks {
-            for examples in task.examples.values {
-                require(
-                    examples.rows.allSatisfy { (0..<features.rowCount).contains($0) },
-                    "Trainer: task \(task.name) has rows outside the \(features.rowCount) rows of the features")
-            }
-            require(
-                task.plan.kind != .retrieval || texts[task.name]?.rowCount == task.texts.count,
-                "Trainer: task \(task.name) has \(task.texts.count) texts and \(texts[task.name]?.rowCount ?? 0) rows of text features"
-            )
-        }
+    /// How many threads share a batch of one task.
+    private static func workersPerTask(_ tasks: [BranchTask], _ workers: Int) -> Int {
+        if tasks.contains(where: { $0.adapter.gradientEntry != nil }) { return workers }
+        if tasks.allSatisfy({ $0.adapter is Probe }) { return 1 }
+        return max(1, workers / max(tasks.count, 1))
     }
 
     /// Epochs that all tasks together have done.
@@ -97,7 +86,8 @@ public struct Trainer: Sendable {
     ) throws -> Ending {
         let state = Mutex(State(tasks: tasks, busy: [], failure: nil, savedAt: Date()))
         let trainer = self
-        try forEachConcurrently(count: min(tasks.count, MachineResources.allowedCores)) { _, _ in
+        let threads = min(tasks.count, max(1, workers / (tasks.first?.workers ?? 1)))
+        try forEachConcurrently(count: threads, workers: threads) { _, _ in
             while let task = state.withLock({ $0.next(cancellation) }) {
                 trainer.trainEpoch(of: task, state, cancellation, report)
                 try state.withLock { state in
@@ -159,7 +149,7 @@ public struct Trainer: Sendable {
 
     /// The best heads so far.
     public var trained: [TrainedTask] {
-        tasks.map { TrainedTask(data: $0.data, head: $0.best.head, bestEpoch: $0.best.epoch, epochs: $0.epoch) }
+        tasks.map { TrainedTask(data: $0.data, branch: $0.best.branch, bestEpoch: $0.best.epoch, epochs: $0.epoch) }
     }
 
     private func save(_ tasks: [TaskTrainer], to checkpoint: URL?) throws {

@@ -4,7 +4,7 @@ import PandoData
 import PandoNN
 import PandoTensor
 
-/// The whole state of a training run in one safetensors file: heads, best heads and optimizers as tensors, counters
+/// The whole state of a training run in one safetensors file: branches, best branches and optimizers as tensors, counters
 /// and random generators as notes.
 struct TrainingCheckpoint: Sendable {
     /// What cannot be a tensor.
@@ -17,7 +17,7 @@ struct TrainingCheckpoint: Sendable {
         var generator: SeededGenerator
     }
 
-    private static let format = "pando-training-checkpoint-1"
+    private static let format = "pando-training-checkpoint-2"
     private var tensors: [String: Tensor] = [:]
     private var notes: [String: Notes] = [:]
     private var fingerprint: String
@@ -53,13 +53,19 @@ struct TrainingCheckpoint: Sendable {
         return hash.finalize().hexadecimal
     }
 
+    static func fingerprint(_ plan: TrainPlan, _ tasks: [BranchTask]) -> String {
+        fingerprint(
+            plan, tasks.map(\.data), rowCount: tasks.first?.features.rowCount ?? 0,
+            featureCount: tasks.reduce(0) { $0 + $1.adapter.featureCount })
+    }
+
     // MARK: Writing
 
     init(of tasks: [TaskTrainer], fingerprint: String) {
         self.fingerprint = fingerprint
         for task in tasks {
             let name = task.data.name
-            for part in [("head", task.head), ("best", task.best.head)] {
+            for part in [("branch", task.branch), ("best", task.best.branch)] {
                 for (key, tensor, _) in part.1.namedTensors { tensors["\(name)/\(part.0)/\(key)"] = tensor }
             }
             for (key, tensor) in task.optimizer.state { tensors["\(name)/optimizer/\(key)"] = tensor }
@@ -100,25 +106,22 @@ struct TrainingCheckpoint: Sendable {
     }
 
     /// A task as it was when the checkpoint was written.
-    func trainer(
-        for data: TaskData, plan: TrainPlan, features: any FeatureSource, texts: (any FeatureSource)?
-    ) throws(TrainingError) -> TaskTrainer {
+    func trainer(for task: BranchTask, plan: TrainPlan, workers: Int) throws(TrainingError) -> TaskTrainer {
+        let data = task.data
         guard let notes = notes[data.name] else {
             throw .unusableCheckpoint(path: path, reason: "there is nothing about task '\(data.name)'")
         }
-        var head = TaskHead(
-            untrained: data, featureCount: features.featureCount, textFeatureCount: texts?.featureCount ?? 0)
-        var best = head
+        var branch = Branch(untrainedFor: task, precision: plan.precision.elementType)
+        var best = branch
         do {
-            try head.load(part("\(data.name)/head/"), from: path)
+            try branch.load(part("\(data.name)/branch/"), from: path)
             try best.load(part("\(data.name)/best/"), from: path)
         } catch { throw .unusableCheckpoint(path: path, reason: "\(error)") }
-        var trainer = TaskTrainer(
-            data, plan: plan, features: features, texts: texts, head: head, generator: notes.generator)
+        var trainer = TaskTrainer(task, plan: plan, workers: workers, branch: branch, generator: notes.generator)
         trainer.optimizer.state = part("\(data.name)/optimizer/")
         trainer.epoch = notes.epoch
         trainer.step = notes.step
-        trainer.best = .init(head: best, epoch: notes.bestEpoch, score: Double(bitPattern: notes.bestScore))
+        trainer.best = .init(branch: best, epoch: notes.bestEpoch, score: Double(bitPattern: notes.bestScore))
         trainer.isDone = notes.isDone
         return trainer
     }

@@ -1,19 +1,23 @@
 import PandoBackbones
 import PandoTensor
 
+extension Plan {
+    /// The backbone in the form in which this plan's vectors are computed.
+    func frozen(_ network: any Backbone, for request: FeatureRequest = .vector) -> FrozenBackbone {
+        FrozenBackbone(network, precision: train.precision.elementType, for: request, summarizing: backbone.readTaps)
+    }
+}
+
 extension FrozenBackbone {
     /// One vector for each picture: the pooled vector, then the mean over the picture of each tap that is summarised, in
     /// order of depth.
     ///
     /// - Shapes: `[N, H, W, 3]` → `[N, vectorLength]`.
     /// - Precondition: vectors are among what the backbone was asked for.
-    public func vectors(of pictures: Tensor, workers: Int = 1) -> Tensor {
+    func vectors(of pictures: Tensor, workers: Int = 1) -> Tensor {
         require(request.vector, "FrozenBackbone: nobody asked for vectors")
         return features(of: pictures, workers: workers).pooled
     }
-
-    /// A name for what the vector is made of: `pooled`, then the taps.
-    var vectorName: String { (["pooled"] + summaryTaps).joined(separator: "+") }
 
     /// The features of pictures, their vectors taken apart: what is pooled, and by tap the means that it holds.
     func separatedFeatures(of pictures: Tensor, workers: Int = 1) -> Features {
@@ -26,12 +30,5 @@ extension FrozenBackbone {
             end += tap.channels
         }
         return features
-    }
-}
-
-extension Plan {
-    /// The backbone in the form in which this plan's features are computed.
-    func frozen(_ network: any ImageBackbone) -> FrozenBackbone {
-        FrozenBackbone(network, precision: train.precision.elementType, summarizing: backbone.readTaps)
     }
 }

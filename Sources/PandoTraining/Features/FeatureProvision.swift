@@ -1,0 +1,102 @@
+import Foundation
+import PandoBackbones
+import PandoData
+import PandoTensor
+
+/// Which features are stored and which are computed anew in every epoch, decided by estimates of bytes and seconds.
+///
+/// Vectors are small and always stored. Whole activations of taps are stored if they fit on the disk and reading them in
+/// every epoch is quicker than computing them.
+struct FeatureProvision {
+    /// What to store; `nil` for nothing.
+    private(set) var stored: FeatureRequest?
+    /// Whether inputs are wanted in memory: something is computed anew, or starts from them.
+    private(set) var needsInputs = false
+    /// What was chosen and why, in a sentence for each choice.
+    private(set) var choices: [String] = []
+
+    /// Bytes of stored features that a second of training reads and decodes, at least.
+    private static let readingRate = 400e6
+    /// Examples that the estimate of a pass is made with.
+    private static let sampleCount = 16
+
+    /// - Parameters:
+    ///   - requests: of the adapters.
+    ///   - examples: how many there are.
+    /// - Throws: `FeatureBudgetExceeded` if the plan insists on storing what its budget does not allow;
+    ///   `FeatureStoreError`.
+    init(
+        for requests: [FeatureRequest], of features: ExampleFeatures, examples: Int, plan: Plan, store: FeatureStore,
+        workers: Int
+    ) throws {
+        let taps = features.backbone.taps.map(\.name).filter { name in requests.contains { $0.taps.contains(name) } }
+        var stored = FeatureRequest(vector: requests.contains(where: \.vector))
+        needsInputs = requests.contains(where: \.input)
+        if !taps.isEmpty {
+            let request = FeatureRequest(taps: taps)
+            let bytes = features.identities(for: request).values.reduce(0) { $0 + $1.bytesPerRow } * examples
+            let free = try plan.budget.disk.map(\.bytes) ?? Self.freeBytes(at: store.directory) / 2
+            let fits = bytes <= free
+            let pass = Self.seconds(of: request, features, workers) * Double(examples)
+            let reading = Double(bytes) / Self.readingRate
+            let epochs = plan.train.epochs
+            let what = "\(taps.count == 1 ? "tap \(taps[0])" : "\(taps.count) taps") of \(examples) examples"
+            let size = "\(ByteCount(bytes)) as \(features.codec)"
+            if plan.features.stores == true, !fits {
+                throw FeatureBudgetExceeded(what: what, bytes: bytes, limit: free)
+            }
+            let isQuicker = pass + Double(epochs) * reading < Double(epochs) * pass
+            if plan.features.stores ?? (fits && isQuicker) {
+                stored.taps = taps
+                choices.append(
+                    "storing \(what): \(size), about \(Self.text(pass)) once and \(Self.text(reading)) to read in each of "
+                        + "at most \(epochs) epochs, instead of \(Self.text(pass)) in each")
+            } else {
+                needsInputs = true
+                let why =
+                    plan.features.stores == false
+                    ? "as the plan says"
+                    : fits
+                        ? "reading \(size) would take \(Self.text(reading))"
+                        : "\(size) would not fit in \(ByteCount(free)) of disk"
+                choices.append("computing \(what) anew in each epoch, about \(Self.text(pass)); \(why)")
+            }
+        }
+        if stored.vector || !stored.taps.isEmpty { self.stored = stored }
+    }
+
+    /// Vectors and taps stored, whatever they take.
+    init(for request: FeatureRequest) {
+        if request.vector || !request.taps.isEmpty { stored = FeatureRequest(taps: request.taps, vector: request.vector) }
+        needsInputs = request.input
+    }
+
+    /// Seconds of a pass for one example, measured.
+    private static func seconds(of request: FeatureRequest, _ features: ExampleFeatures, _ workers: Int) -> Double {
+        let inputs = features.reading.blank(sampleCount).batch(Array(0..<sampleCount))
+        let frozen = features.frozen(for: request)
+        _ = frozen.features(of: inputs, workers: workers)  // compiled
+        let start = ContinuousClock.now
+        _ = frozen.features(of: inputs, workers: workers)
+        return (ContinuousClock.now - start) / .seconds(1) / Double(sampleCount)
+    }
+
+    private static func freeBytes(at folder: URL) throws -> Int {
+        let attributes = try FileManager.default.attributesOfFileSystem(forPath: folder.path)
+        return (attributes[.systemFreeSize] as? NSNumber)?.intValue ?? 0
+    }
+
+    private static func text(_ seconds: Double) -> String { String(format: seconds < 9.95 ? "%.1f s" : "%.0f s", seconds) }
+}
+
+/// Stored features that the plan asks for and its budget does not allow.
+public struct FeatureBudgetExceeded: Error, Sendable, CustomStringConvertible {
+    let what: String
+    let bytes: Int
+    let limit: Int
+
+    public var description: String {
+        "storing \(what) would take \(ByteCount(bytes)), but \(ByteCount(limit)) of disk may be used; raise budget.disk, "
+            + "choose a smaller features.codec, or leave features.store out to have them computed anew in each epoch"
+    }
+}
