@@ -18,32 +18,33 @@ struct FeatureProvision {
     /// Bytes of stored features that a second of training reads and decodes, at least.
     private static let readingRate = 400e6
     /// Examples that the estimate of a pass is made with.
-    private static let sampleCount = 16
+    private static let sampleCount = 64
 
     /// - Parameters:
     ///   - requests: of the adapters.
-    ///   - examples: how many there are.
     /// - Throws: `FeatureBudgetExceeded` if the plan insists on storing what its budget does not allow;
     ///   `FeatureStoreError`.
     init(
-        for requests: [FeatureRequest], of features: ExampleFeatures, examples: Int, plan: Plan, store: FeatureStore,
-        workers: Int
+        for requests: [FeatureRequest], of features: ExampleFeatures, examples: [Example], plan: Plan,
+        store: FeatureStore, workers: Int
     ) throws {
         let taps = features.backbone.taps.map(\.name).filter { name in requests.contains { $0.taps.contains(name) } }
         var stored = FeatureRequest(vector: requests.contains(where: \.vector))
         needsInputs = requests.contains(where: \.input)
         if !taps.isEmpty {
             let request = FeatureRequest(taps: taps)
-            let bytes = features.identities(for: request).values.reduce(0) { $0 + $1.bytesPerRow } * examples
+            let sample = features.sample(of: examples, count: Self.sampleCount, workers: workers)
+            let bytes = features.identities(for: request).values.reduce(0.0) { $0 + Double($1.bytesPerRow) }
+                * sample.fullness * Double(examples.count)
             let free = try plan.budget.disk.map(\.bytes) ?? Self.freeBytes(at: store.directory) / 2
-            let fits = bytes <= free
-            let pass = Self.seconds(of: request, features, workers) * Double(examples)
-            let reading = Double(bytes) / Self.readingRate
+            let fits = bytes <= Double(free)
+            let pass = Self.seconds(of: request, features, sample.inputs, workers) * Double(examples.count)
+            let reading = bytes / Self.readingRate
             let epochs = plan.train.epochs
-            let what = "\(taps.count == 1 ? "tap \(taps[0])" : "\(taps.count) taps") of \(examples) examples"
-            let size = "\(ByteCount(bytes)) as \(features.codec)"
+            let what = "\(taps.count == 1 ? "tap \(taps[0])" : "\(taps.count) taps") of \(examples.count) examples"
+            let size = "\(ByteCount(Int(bytes))) as \(features.codec)"
             if plan.features.stores == true, !fits {
-                throw FeatureBudgetExceeded(what: what, bytes: bytes, limit: free)
+                throw FeatureBudgetExceeded(what: what, bytes: Int(bytes), limit: free)
             }
             let isQuicker = pass + Double(epochs) * reading < Double(epochs) * pass
             if plan.features.stores ?? (fits && isQuicker) {
@@ -72,13 +73,15 @@ struct FeatureProvision {
     }
 
     /// Seconds of a pass for one example, measured.
-    private static func seconds(of request: FeatureRequest, _ features: ExampleFeatures, _ workers: Int) -> Double {
-        let inputs = features.reading.blank(sampleCount).batch(Array(0..<sampleCount))
+    private static func seconds(
+        of request: FeatureRequest, _ features: ExampleFeatures, _ sample: ExampleInputs, _ workers: Int
+    ) -> Double {
+        let inputs = sample.batch(Array(0..<sample.count))
         let frozen = features.frozen(for: request)
         _ = frozen.features(of: inputs, workers: workers)  // compiled
         let start = ContinuousClock.now
         _ = frozen.features(of: inputs, workers: workers)
-        return (ContinuousClock.now - start) / .seconds(1) / Double(sampleCount)
+        return (ContinuousClock.now - start) / .seconds(1) / Double(max(sample.count, 1))
     }
 
     private static func freeBytes(at folder: URL) throws -> Int {
@@ -98,5 +101,19 @@ public struct FeatureBudgetExceeded: Error, Sendable, CustomStringConvertible {
     public var description: String {
         "storing \(what) would take \(ByteCount(bytes)), but \(ByteCount(limit)) of disk may be used; raise budget.disk, "
             + "choose a smaller features.codec, or leave features.store out to have them computed anew in each epoch"
+    }
+}
+
+extension ExampleFeatures {
+    /// Some examples to estimate by, and which share of the longest text theirs have; pictures are all alike, so that
+    /// blank ones do.
+    fileprivate func sample(of examples: [Example], count: Int, workers: Int) -> (inputs: ExampleInputs, fullness: Double) {
+        let count = min(count, examples.count)
+        guard case .texts(let texts) = reading else { return (reading.blank(min(count, 16)), 1) }
+        let chosen = (0..<count).map { examples[$0 * examples.count / count].text ?? "" }
+        let tokens = TokenizedTexts(
+            chosen, by: texts.tokenizer, maximumTokens: texts.maximumTokens, workers: workers)
+        let total = (0..<count).reduce(0) { $0 + tokens.length(of: $1) }
+        return (.texts(tokens), Double(total) / Double(max(count * texts.maximumTokens, 1)))
     }
 }

@@ -67,8 +67,7 @@ public struct TrainingSession: Sendable {
 
         let features = plan.features(of: backbone)
         let provision = try FeatureProvision(
-            for: adapters.map(\.request), of: features, examples: dataset.examples.count, plan: plan, store: store,
-            workers: workers)
+            for: adapters.map(\.request), of: features, examples: dataset.examples, plan: plan, store: store, workers: workers)
         for choice in provision.choices { report(.message(choice)) }
         let readable = try read(dataset.examples, features, provision, cancellation, report)
         if !readable.unreadable.isEmpty { report(.leftOut(readable.unreadable)) }

@@ -50,12 +50,19 @@ extension Branch {
     init(startingFor task: BranchTask, precision: ElementType, workers: Int, using generator: inout SeededGenerator) {
         let adapter = task.adapter.keepingFrozenWeights(as: precision)
         let vectors = AdaptedFeatures(adapter: adapter, reader: task.features, precision: precision, workers: workers)
-        let head =
-            adapter is Probe || adapter.gradientEntry != nil
-            ? TaskHead(startingFor: task.data, features: vectors, texts: task.texts, using: &generator)
-            : TaskHead(
-                randomFor: task.data, standardization: Standardization(of: vectors, rows: task.sample),
+        let head: TaskHead
+        if adapter is Probe {
+            head = TaskHead(startingFor: task.data, features: vectors, texts: task.texts, using: &generator)
+        } else if adapter.gradientEntry != nil {
+            let rows = [Split.train, .validation].flatMap { task.data.examples(in: $0).rows }
+            // They are looked at many times, and each time would be a pass through the backbone.
+            let kept = RowFeatures(rows: rows, vectors: vectors.rows(rows), rowCount: vectors.rowCount)
+            head = TaskHead(startingFor: task.data, features: kept, texts: task.texts, using: &generator)
+        } else {
+            head = TaskHead(
+                randomFor: task.data, standardization: Standardization(of: vectors.rows(task.sample)),
                 texts: task.texts, using: &generator)
+        }
         self.init(adapter: adapter, head: head)
     }
 
