@@ -60,7 +60,7 @@ extension CommandLineTests {
             (["evaluate", "B", "--split", "tset"], "'tset'"),
             (["predict", "B", "x.png", "--top", "0"], "--top is 1 to 1000, not 0"),
             (["predict", "B", "x.png", "--top", "many"], "'many'"),
-            (["predict", "B"], "images"),
+            (["predict", "B"], "examples"),
             (["predict", "B", "x.png", "--workers", "0"], "--workers is 1 to 1024, not 0"),
             (["search", "B", "x", "--in", ".", "--max-megapixels", "-3"], "max-megapixels"),
             (["search", "B", "  ", "--in", "."], "the text to look for is empty"),

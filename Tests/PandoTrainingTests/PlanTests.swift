@@ -182,7 +182,7 @@ import Testing
         #expect(found.map(\.path) == ["backbone.name"])
         #expect(found[0].message.contains("did you mean 'resnet"))
         let text = problems(of: "name: x\nbackbone: all-MiniLM-L6-v2" + rest)
-        #expect(text[0].message.contains("sees no pictures"))
+        #expect(text[0].message.contains("reads texts, but the data are pictures"))
     }
 
     @Test func `options that mean nothing for a kind are refused`() {

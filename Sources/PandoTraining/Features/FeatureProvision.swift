@@ -46,7 +46,8 @@ struct FeatureProvision {
             if plan.features.stores == true, !fits {
                 throw FeatureBudgetExceeded(what: what, bytes: Int(bytes), limit: free)
             }
-            let isQuicker = pass + Double(epochs) * reading < Double(epochs) * pass
+            // Measuring and the first vectors take a pass or more besides the epochs'.
+            let isQuicker = pass + Double(epochs + 1) * reading < Double(epochs + 1) * pass
             if plan.features.stores ?? (fits && isQuicker) {
                 stored.taps = taps
                 choices.append(

@@ -11,13 +11,14 @@ public protocol FeatureReader: Sendable {
     var featureCount: Int { get }
 
     /// The features of the examples at `indices`, in that order.
+    /// - Parameter workers: threads that compute what is not stored.
     /// - Precondition: every index is in `0..<rowCount`.
-    func features(_ indices: [Int]) -> Features
+    func features(_ indices: [Int], workers: Int) -> Features
 }
 
 /// Examples' vectors are features too.
 extension FeatureSource {
-    public func features(_ indices: [Int]) -> Features { Features(pooled: rows(indices)) }
+    public func features(_ indices: [Int], workers: Int) -> Features { Features(pooled: rows(indices)) }
 }
 
 /// Features that a frozen backbone computes from inputs whenever they are asked for.
@@ -28,7 +29,9 @@ struct ComputedFeatures: FeatureReader {
 
     var rowCount: Int { inputs.count }
 
-    func features(_ indices: [Int]) -> Features { backbone.features(of: inputs.batch(indices)) }
+    func features(_ indices: [Int], workers: Int) -> Features {
+        backbone.features(of: inputs.batch(indices), workers: workers)
+    }
 }
 
 /// The vectors that an adapter, left as it is, makes of features.
@@ -46,10 +49,10 @@ struct AdaptedFeatures: FeatureSource {
     var featureCount: Int { adapter.featureCount }
 
     func rows(_ indices: [Int]) -> Tensor {
-        if adapter is Probe { return reader.features(indices).pooled }
+        if adapter is Probe { return reader.features(indices, workers: workers).pooled }
         let blocks = indices.indices.blocks(of: Self.sliceSize)
         let parts = Parallel.map(blocks.count, workers: workers) { block in
-            let features = reader.features(Array(indices[blocks[block]]))
+            let features = reader.features(Array(indices[blocks[block]]), workers: 1)
             return adapter(features.prepared(for: adapter, precision: precision))
         }
         return .concatenated(parts)

@@ -38,7 +38,7 @@ public struct StoredFeatures: FeatureSource {
         vector?.tensor(of: vectorName, at: indices) ?? .zeros([indices.count, 0])
     }
 
-    public func features(_ indices: [Int]) -> Features {
+    public func features(_ indices: [Int], workers: Int) -> Features {
         var features = Features(pooled: rows(indices))
         for tap in request.taps {
             guard let rows = stored[tap] else { stop("StoredFeatures: tap \(tap) is not stored") }

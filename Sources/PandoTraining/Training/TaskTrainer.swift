@@ -120,7 +120,7 @@ struct TaskTrainer: Sendable {
             if cancellation?.isCancelled == true { return nil }
             let positions = order[start..<start + batchSize]
             let rows = positions.map { train.rows[$0] }
-            let features = task.features.features(rows)
+            let features = task.features.features(rows, workers: workers)
             let targets = train.batch(positions, texts: task.texts)
             optimizer.learningRate = schedule(step)
             let (loss, gradients, updates) = lossAndGradients(features, targets)
