@@ -62,10 +62,16 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "PandoReproductions",
+            dependencies: [
+                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor", "PandoTraining",
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Pando",
             dependencies: [
-                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoONNX", "PandoTensor",
-                "PandoTraining",
+                "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoONNX", "PandoReproductions",
+                "PandoTensor", "PandoTraining",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -111,6 +117,9 @@ let package = Package(
             linkerSettings: runPath),
         .testTarget(
             name: "PandoTrainingTests", dependencies: ["PandoONNX", "PandoTestSupport", "PandoTraining"],
+            swiftSettings: strict, linkerSettings: runPath),
+        .testTarget(
+            name: "PandoReproductionsTests", dependencies: ["PandoReproductions", "PandoTestSupport"],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoCLITests", dependencies: ["PandoCLI", "PandoData", "PandoTensor", "PandoTestSupport"],

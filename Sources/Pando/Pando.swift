@@ -5,5 +5,6 @@
 @_exported import PandoData
 @_exported import PandoNN
 @_exported import PandoONNX
+@_exported import PandoReproductions
 @_exported import PandoTensor
 @_exported import PandoTraining

@@ -10,6 +10,9 @@ enum Locations {
 
     static var registry: URL { runs.appendingPathComponent("runs.sqlite") }
 
+    /// The last result of each reproduction.
+    static var reproductions: URL { base("XDG_DATA_HOME", ".local/share").appendingPathComponent("pando/reproductions") }
+
     private static func base(_ variable: String, _ fallback: String) -> URL {
         if let path = ProcessInfo.processInfo.environment[variable], path.hasPrefix("/") {
             return URL(fileURLWithPath: path, isDirectory: true)

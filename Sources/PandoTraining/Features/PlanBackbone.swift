@@ -33,7 +33,7 @@ public struct PlanBackbone: Sendable {
 extension Plan {
     /// The backbone as training begins.
     /// - Throws: `WeightsNotFound`, `BackboneError`, `CheckpointError` or `WeightMismatch`, or a tokenizer's error.
-    func openBackbone() throws -> PlanBackbone {
+    package func openBackbone() throws -> PlanBackbone {
         let architecture = backbone.architecture
         if case .texts(let maximumTokens) = backbone.input {
             guard case .file(let folder) = backbone.weights else { stop("Plan: a network over texts comes from a folder") }

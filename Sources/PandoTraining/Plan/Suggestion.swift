@@ -1,5 +1,5 @@
 /// What a misspelt name probably meant.
-enum Suggestion {
+package enum Suggestion {
     /// The candidate nearest to `name`, if it is near enough to be a slip of the hand.
     ///
     /// Near enough: at most a third of the longer name's letters differ, counting one insertion, deletion,
@@ -17,7 +17,7 @@ enum Suggestion {
     }
 
     /// `; did you mean 'x'?` or, without a near miss, `; expected a, b or c`.
-    static func hint(for name: String, among candidates: [String]) -> String {
+    package static func hint(for name: String, among candidates: [String]) -> String {
         if let nearest = nearest(to: name, among: candidates) { return "; did you mean '\(nearest)'?" }
         guard let last = candidates.last else { return "" }
         let listed = candidates.count > 1 ? candidates.dropLast().joined(separator: ", ") + " or " + last : last

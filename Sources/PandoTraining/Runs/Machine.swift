@@ -2,11 +2,11 @@ import Foundation
 import Glibc
 
 /// The machine a run runs on, in words and as a name for processes.
-enum Machine {
+package enum Machine {
     static let hostName = ProcessInfo.processInfo.hostName
 
     /// Host, processor and the cores this process may use.
-    static let description: String = {
+    package static let description: String = {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         return "\(hostName), \(processor ?? "unknown processor"), \(cores) core\(cores == 1 ? "" : "s")"
     }()

@@ -61,7 +61,15 @@ public struct TrainingSession: Sendable {
         on backbone: PlanBackbone, adapters: [any Adapter], textFolder: URL?, _ cancellation: CancellationFlag?,
         _ report: @escaping @Sendable (Event) -> Void
     ) throws -> Prepared {
-        let dataset = try plan.data.dataset()
+        try prepare(
+            plan.data.dataset(), on: backbone, adapters: adapters, textFolder: textFolder, cancellation, report)
+    }
+
+    /// As `prepare`, with given data in the place of the plan's.
+    package func prepare(
+        _ dataset: Dataset, on backbone: PlanBackbone, adapters: [any Adapter], textFolder: URL? = nil,
+        _ cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
+    ) throws -> Prepared {
         report(.message("\(dataset.name): \(dataset.examples.count) examples, \(plan.tasks.count) tasks"))
         _ = try TaskData.prepare(plan, on: dataset)
 
@@ -163,7 +171,7 @@ public struct TrainingSession: Sendable {
 
     /// Each task's adapter as training begins, in the plan's order.
     /// - Throws: `AdapterError` naming the task, if the backbone cannot carry it.
-    func freshAdapters(on backbone: PlanBackbone) throws -> [any Adapter] {
+    package func freshAdapters(on backbone: PlanBackbone) throws -> [any Adapter] {
         var problems: [String] = []
         let adapters = plan.tasks.compactMap { task -> (any Adapter)? in
             do throws(AdapterError) {

@@ -76,7 +76,7 @@ extension Branch {
     }
 
     /// How good the branch is on labelled examples.
-    func metrics(on examples: TaskExamples, of task: BranchTask, precision: ElementType, workers: Int) -> TaskMetrics {
+    package func metrics(on examples: TaskExamples, of task: BranchTask, precision: ElementType, workers: Int) -> TaskMetrics {
         let vectors = AdaptedFeatures(adapter: adapter, reader: task.features, precision: precision, workers: workers)
         return head.metrics(on: examples, features: vectors, texts: task.texts)
     }

@@ -21,7 +21,7 @@ public struct TaskData: Sendable {
     }
 
     /// The same task with at most so many training examples, and so many of each other split.
-    func limited(training: Int, elsewhere: Int) -> TaskData {
+    package func limited(training: Int, elsewhere: Int) -> TaskData {
         let few = Dictionary(
             uniqueKeysWithValues: examples.map { ($0, $1.prefix($0 == .train ? training : elsewhere)) })
         return TaskData(plan: plan, labels: labels, texts: texts, examples: few)

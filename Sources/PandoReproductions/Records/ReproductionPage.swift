@@ -1,0 +1,89 @@
+import Foundation
+
+/// A page of Markdown with the last results of all reproductions.
+public struct ReproductionPage: Sendable {
+    private let entries: [Entry]
+
+    private struct Entry {
+        let reproduction: any Reproduction
+        let whole: ReproductionResult?
+        /// Of the parts that were put out.
+        let without: [ReproductionResult]
+    }
+
+    /// - Throws: `ReproductionError` if a record cannot be read.
+    public init(of reproductions: [any Reproduction], in records: ReproductionRecords) throws(ReproductionError) {
+        var entries: [Entry] = []
+        for reproduction in reproductions {
+            var without: [ReproductionResult] = []
+            for part in reproduction.parts {
+                if let result = try records.last(of: reproduction.name, without: part.name) { without.append(result) }
+            }
+            entries.append(
+                Entry(reproduction: reproduction, whole: try records.last(of: reproduction.name), without: without))
+        }
+        self.entries = entries
+    }
+
+    public var markdown: String {
+        let head = """
+            # Reproductions
+
+            Every method here re-tests its paper's claim at small scale: `pando reproduce NAME`. Tables hold means over \
+            seeds ± standard deviations, on test; settings were chosen on validation. Memory is the most that tensors held \
+            at once while a branch was trained, above what was live before. With a part put out (`--without PART`) the \
+            claim must fall. This page is written by `pando reproduce --page FILE` from the last results.
+
+
+            """
+        return head + summary + "\n" + entries.map(section).joined(separator: "\n")
+    }
+
+    private var summary: String {
+        var lines = ["| method | paper | claim |", "|---|---|---|"]
+        lines += entries.map { entry in
+            "| [\(entry.reproduction.name)](#\(entry.reproduction.name)) | \(link(entry.reproduction.paper)) | \(word(entry.whole)) |"
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func section(_ entry: Entry) -> String {
+        let reproduction = entry.reproduction
+        var text = """
+            ## \(reproduction.name)
+
+            \(reproduction.paper.authors), *\(reproduction.paper.title)*, \(link(reproduction.paper)). Code: \(reproduction.room).
+
+            **Claim.** \(reproduction.claim)
+
+            **Data.** \(reproduction.data)
+
+
+            """
+        guard let whole = entry.whole else { return text + "Not run yet.\n" }
+        text += table(whole) + "\n"
+        text += whole.findings.checks.map { "- \($0.holds ? "holds" : "**fails**"): \($0.text)\n" }.joined()
+        text += "\n**\(whole.holds ? "The claim holds" : "The claim does not hold")** "
+        text += "(\(whole.seeds.count) seeds, \(Unit.seconds.text(whole.seconds)); \(whole.machine)).\n"
+        for result in entry.without {
+            let failed = result.findings.checks.filter { !$0.holds }.map(\.text)
+            let how = failed.isEmpty ? "the claim still holds" : "falls: " + failed.joined(separator: "; ")
+            text += "\nWithout `\(result.missing ?? "")`: \(how).\n"
+        }
+        if !reproduction.remarks.isEmpty { text += "\n\(reproduction.remarks)\n" }
+        return text
+    }
+
+    private func table(_ result: ReproductionResult) -> String {
+        func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |\n" }
+        let columns = result.findings.columns
+        return line(["method"] + columns.map(\.title)) + "|---|" + columns.map { _ in "---:|" }.joined() + "\n"
+            + result.findings.rows.map { line([$0.method] + result.cells(of: $0)) }.joined()
+    }
+
+    private func word(_ result: ReproductionResult?) -> String {
+        result.map { $0.holds ? "holds" : "does not hold" } ?? "not run yet"
+    }
+
+    private func link(_ paper: Paper) -> String { "[arXiv \(paper.arXiv)](https://arxiv.org/abs/\(paper.arXiv))" }
+}
