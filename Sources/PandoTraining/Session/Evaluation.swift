@@ -23,7 +23,7 @@ extension Bundle {
                     "the data has changed since: task '\(task.name)' learned \(task.labels.count) labels, the data has \(prepared.data.labels.count)"
                 )
             }
-            metrics[task.name] = task.branch.metrics(
+            metrics[task.name] = inTrainedPrecision(task.branch).metrics(
                 on: prepared.data.examples(in: split), of: prepared, precision: session.plan.train.precision.elementType,
                 workers: session.workers)
         }

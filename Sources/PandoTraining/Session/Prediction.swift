@@ -125,7 +125,7 @@ extension Bundle {
         return found.map { $0! }
     }
 
-    /// The tasks of these names, or all that answer for one picture.
+    /// The tasks of these names, or all that answer for one picture, as they computed in training.
     /// - Throws: `BundleError` if a task is unknown or none answers.
     private func answering(_ names: [String]?) throws(BundleError) -> [Task] {
         var asked: [Task] = []
@@ -141,7 +141,12 @@ extension Bundle {
         guard !asked.isEmpty else {
             throw BundleError(url.path, "no task says anything of a single picture; use pando search")
         }
-        return asked
+        return asked.map { Task(plan: $0.plan, labels: $0.labels, branch: inTrainedPrecision($0.branch)) }
+    }
+
+    /// A branch that computes as it did in training.
+    func inTrainedPrecision(_ branch: Branch) -> Branch {
+        branch.keepingFrozenWeights(as: plan.train.precision.elementType)
     }
 
     /// A picture that was found for a text.
@@ -168,7 +173,7 @@ extension Bundle {
         guard !read.examples.isEmpty else { return [] }
         let text = head.embed(texts: try textEncoder().embeddings(of: [query]))
         let vectors = AdaptedFeatures(
-            adapter: task.branch.adapter, reader: read.features, precision: plan.train.precision.elementType,
+            adapter: inTrainedPrecision(task.branch).adapter, reader: read.features, precision: plan.train.precision.elementType,
             workers: workers)
         let places = head(vectors.rows(Array(0..<vectors.rowCount)))
         let scores = matmul(places.l2Normalized(), text.l2Normalized().transposed).reshaped(-1).scalars()

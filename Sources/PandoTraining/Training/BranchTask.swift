@@ -75,6 +75,11 @@ extension Branch {
                 textFeatureCount: task.texts?.featureCount ?? 0))
     }
 
+    /// The branch with the frozen weights that its adapter runs kept as `type`, as they are while it is trained.
+    func keepingFrozenWeights(as type: ElementType) -> Branch {
+        Branch(adapter: adapter.keepingFrozenWeights(as: type), head: head)
+    }
+
     /// How good the branch is on labelled examples.
     package func metrics(on examples: TaskExamples, of task: BranchTask, precision: ElementType, workers: Int) -> TaskMetrics {
         let vectors = AdaptedFeatures(adapter: adapter, reader: task.features, precision: precision, workers: workers)
