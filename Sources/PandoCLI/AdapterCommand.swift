@@ -2,19 +2,20 @@ import ArgumentParser
 import Foundation
 import Pando
 
-/// `pando adapter`: LoRA adapters in PEFT's format.
+/// `pando adapter`: what adapters there are, and LoRA adapters in PEFT's format.
 struct AdapterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adapter",
-        abstract: "Check, convert and begin LoRA adapters in PEFT's format.",
+        abstract: "List adapters; check, convert and begin LoRA adapters in PEFT's format.",
         discussion: """
+              pando adapter list unipt
               pando adapter info my-lora/ --backbone vit-base/
               pando adapter convert my-lora/ --backbone vit-base/ --names transformers -o my-lora-v4/
               pando adapter new --backbone vit-base/ --rank 8 -o fresh-lora/
 
             pando import BACKBONE --adapter my-lora/ merges one into the weights.
             """,
-        subcommands: [Info.self, Convert.self, New.self])
+        subcommands: [List.self, Info.self, Convert.self, New.self])
 
     struct BackboneOptions: ParsableArguments {
         @Option(help: ArgumentHelp("The backbone that is adapted, in any form that pando inspect reads.", valueName: "source"))
