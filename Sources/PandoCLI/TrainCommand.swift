@@ -31,6 +31,8 @@ struct TrainCommand: ParsableCommand {
         let run: String
         let bundle: String
         let cost: TrainingCost
+        /// By task.
+        let branches: [String: TrainingSession.BranchSize]
         let validation: [String: TaskMetrics]
         let test: [String: TaskMetrics]
     }
@@ -51,16 +53,29 @@ struct TrainCommand: ParsableCommand {
         if printing.json {
             return try Console.print(
                 json: Report(
-                    run: outcome.run.id, bundle: bundle.path, cost: outcome.cost, validation: metrics(.validation),
-                    test: metrics(.test)))
+                    run: outcome.run.id, bundle: bundle.path, cost: outcome.cost, branches: outcome.branches,
+                    validation: metrics(.validation), test: metrics(.test)))
         }
         print(MetricsTable.make(plan.tasks.map(\.name), [("validation", metrics(.validation)), ("test", metrics(.test))]))
+        if plan.tasks.contains(where: { $0.adapter != AdapterChoice() }) {
+            print("\n\(Self.adapters(plan.tasks.map(\.name), outcome.branches))")
+        }
         print(
             String(
                 format: "\nfeatures %.1f s (%d images computed), heads %.1f s, at most %@ of memory",
                 outcome.cost.featureSeconds, outcome.cost.computedImages, outcome.cost.headSeconds,
                 Console.bytes(outcome.cost.peakResidentBytes)))
         print("bundle \(bundle.path), run \(outcome.run.id)")
+    }
+
+    /// Which adapter each task has, and how many parameters were trained for it.
+    private static func adapters(_ names: [String], _ branches: [String: TrainingSession.BranchSize]) -> Table {
+        var table = Table([.init("task"), .init("adapter"), .init("adapter parameters", .right), .init("head's", .right)])
+        for name in names {
+            guard let branch = branches[name] else { continue }
+            table.add(name, branch.adapter, Console.count(branch.adapterParameters), Console.count(branch.headParameters))
+        }
+        return table
     }
 }
 

@@ -1,7 +1,9 @@
 import Foundation
 import Glibc
 import PandoBackbones
+import PandoBranches
 import PandoData
+import PandoNN
 import PandoTensor
 import Synchronization
 
@@ -13,6 +15,16 @@ extension TrainingSession {
         public let metrics: [String: [Split: TaskMetrics]]
         public let cost: TrainingCost
         public let epochs: [String: Int]
+        /// By task.
+        public let branches: [String: BranchSize]
+    }
+
+    /// What was trained for a task.
+    public struct BranchSize: Sendable, Encodable {
+        /// The adapter's kind.
+        public let adapter: String
+        public let adapterParameters: Int
+        public let headParameters: Int
     }
 
     /// What training made, before it is written.
@@ -70,7 +82,8 @@ extension TrainingSession {
             try registry.end(run.id, as: .finished)
             return Outcome(
                 run: run, metrics: trained.metrics, cost: trained.cost,
-                epochs: Dictionary(uniqueKeysWithValues: trained.tasks.map { ($0.data.name, $0.epochs) }))
+                epochs: Dictionary(uniqueKeysWithValues: trained.tasks.map { ($0.data.name, $0.epochs) }),
+                branches: Dictionary(uniqueKeysWithValues: trained.tasks.map { ($0.data.name, BranchSize($0)) }))
         } catch let error {
             if error is CancellationError || error is Interrupted {
                 try registry.end(run.id, as: .interrupted)
@@ -175,5 +188,13 @@ extension TrainingSession {
         var usage = rusage()
         getrusage(RUSAGE_SELF.rawValue, &usage)
         return usage.ru_maxrss * 1024
+    }
+}
+
+extension TrainingSession.BranchSize {
+    fileprivate init(_ task: TrainedTask) {
+        self.init(
+            adapter: task.data.plan.adapter.kind, adapterParameters: task.branch.adapter.parameterCount,
+            headParameters: task.branch.head.parameterCount)
     }
 }
