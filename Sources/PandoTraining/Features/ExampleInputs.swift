@@ -14,6 +14,14 @@ enum ExampleInputs: Sendable {
         }
     }
 
+    /// What they take in memory.
+    var byteCount: Int {
+        switch self {
+        case .pictures(let pictures): pictures.byteCount
+        case .texts(let texts): texts.byteCount
+        }
+    }
+
     /// Some examples as the backbone takes them.
     func batch(_ rows: [Int]) -> BackboneInput {
         switch self {
@@ -46,6 +54,8 @@ struct TokenizedTexts: Sendable {
     }
 
     var count: Int { ids.count }
+    /// Of the numbers; arrays themselves take some more.
+    var byteCount: Int { ids.reduce(0) { $0 + $1.count * MemoryLayout<Int32>.stride } }
 
     /// Tokens of a text.
     func length(of row: Int) -> Int { ids[row].count }

@@ -93,7 +93,7 @@ public struct TrainingSession: Sendable {
     }
 
     /// What was read of a data set.
-    private struct Readable {
+    struct Readable {
         var examples: [Example]
         var unreadable: [UnreadableImage] = []
         var computedCount = 0
@@ -115,7 +115,7 @@ public struct TrainingSession: Sendable {
     }
 
     /// Brings features into the store and inputs into memory, as the provision says.
-    private func read(
+    func read(
         _ examples: [Example], _ features: ExampleFeatures, _ provision: FeatureProvision,
         _ cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
     ) throws -> Readable {

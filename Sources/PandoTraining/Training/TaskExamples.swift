@@ -25,15 +25,18 @@ public struct TaskExamples: Sendable {
     public var count: Int { rows.count }
 
     /// The first `count` examples, or all if there are fewer.
-    func prefix(_ count: Int) -> TaskExamples {
+    func prefix(_ count: Int) -> TaskExamples { chosen(Array(0..<min(count, self.count))) }
+
+    /// The examples at `positions`, in that order.
+    func chosen(_ positions: [Int]) -> TaskExamples {
         let targets: Targets =
             switch targets {
-            case .classes(let classes): .classes(Array(classes.prefix(count)))
-            case .labels(let labels, let labelCount): .labels(Array(labels.prefix(count)), count: labelCount)
-            case .numbers(let numbers): .numbers(Array(numbers.prefix(count)))
-            case .texts(let texts): .texts(Array(texts.prefix(count)))
+            case .classes(let classes): .classes(positions.map { classes[$0] })
+            case .labels(let labels, let count): .labels(positions.map { labels[$0] }, count: count)
+            case .numbers(let numbers): .numbers(positions.map { numbers[$0] })
+            case .texts(let texts): .texts(positions.map { texts[$0] })
             }
-        return TaskExamples(rows: Array(rows.prefix(count)), targets: targets)
+        return TaskExamples(rows: positions.map { rows[$0] }, targets: targets)
     }
 
     /// The targets at `positions`, as a head's loss takes them.
