@@ -26,10 +26,16 @@ public protocol Adapter: Module {
     /// - Shapes: features of `N` examples → `[N, featureCount]`, `float32`.
     /// - Parameter pass: given when the call is part of training.
     func callAsFunction(_ features: Features, during pass: TrainingPass?) -> Tensor
+
+    /// The adapter with the frozen weights that it runs itself kept as `type`, for training that computes in it: cast
+    /// once, not at every step.
+    func keepingFrozenWeights(as type: ElementType) -> Self
 }
 
 extension Adapter {
     public var gradientEntry: Int? { nil }
+
+    public func keepingFrozenWeights(as type: ElementType) -> Self { self }
 
     /// The vectors when nothing is learned.
     public func callAsFunction(_ features: Features) -> Tensor { self(features, during: nil) }

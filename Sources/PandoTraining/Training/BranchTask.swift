@@ -86,11 +86,3 @@ extension Branch {
         return head.metrics(on: examples, features: vectors, texts: task.texts)
     }
 }
-
-extension Adapter {
-    /// The adapter with the frozen weights that it runs itself kept as `type`: cast once, not at every step.
-    fileprivate func keepingFrozenWeights(as type: ElementType) -> any Adapter {
-        guard type != .float32, let adapter = self as? any NetworkAdapter else { return self }
-        return adapter.keepingFrozenWeights(as: type)
-    }
-}

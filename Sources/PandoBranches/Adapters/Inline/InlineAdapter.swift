@@ -9,9 +9,6 @@ public protocol NetworkAdapter: Adapter {
 
     /// The same function as a network of plain layers, as fast as before; `nil` if the changes are not of that kind.
     var mergedBackbone: (any Backbone)? { get }
-
-    /// The adapter with the frozen weights kept as `type`, for training that computes in it: cast once, not at every step.
-    func keepingFrozenWeights(as type: ElementType) -> Self
 }
 
 /// A change inside a backbone, trained while the rest stays frozen.

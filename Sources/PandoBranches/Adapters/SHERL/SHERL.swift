@@ -13,7 +13,7 @@ public struct SHERL<Route: SHERLRoute>: Adapter {
     public let gradientEntry: Int?
     public let featureCount: Int
     /// The network whose last blocks are run; frozen, and so not visited.
-    private let network: (any BlockwiseBackbone)?
+    private var network: (any BlockwiseBackbone)?
 
     /// - Parameters:
     ///   - taps: what the route reads; the late blocks follow the last of them.
@@ -32,6 +32,13 @@ public struct SHERL<Route: SHERLRoute>: Adapter {
         guard let network else { return state.places.maskedMean(features.mask).cast(to: .float32) }
         return network.features(continuing: state, from: taps[taps.count - 1], mask: features.mask).pooled
             .cast(to: .float32)
+    }
+
+    public func keepingFrozenWeights(as type: ElementType) -> Self {
+        var adapter = self
+        func cast(_ network: some BlockwiseBackbone) -> any BlockwiseBackbone { network.cast(to: type) }
+        if let network { adapter.network = cast(network) }
+        return adapter
     }
 
     public mutating func visit(_ visitor: inout some Visitor) { visitor.module("route", &route) }
