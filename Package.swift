@@ -85,7 +85,7 @@ let package = Package(
         .executableTarget(
             name: "PandoBenchmarks",
             dependencies: [
-                "CPeak", "PandoBackbones", "PandoData", "PandoNN", "PandoTensor",
+                "CPeak", "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor", "PandoTraining",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/PandoBenchmarks", swiftSettings: strict, linkerSettings: runPath),

@@ -25,6 +25,8 @@ class Work:
 class Settings:
     images: Path
     sample: int
+    # A line {text, section, split} each; None for made-up ones.
+    texts: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ least of any way, which `memory_how` names. Works:
     head training            linear 1280 to 92, AdamW, binary cross entropy, batch 64, features in memory
     training mlp             256 to 256 to 256 to 10, AdamW, cross entropy, batch 64
     training NETWORK         whole networks, 224 x 224, AdamW, cross entropy over 1000 classes, batch 32
+    adapt NETWORK METHOD     lora (rank 8), full or probe: 50 classes, AdamW; 32 tokens or 224 x 224 pixels
     extraction NETWORK       files to features, batch 32: decode, long side to 224, pad white, forward
     tokenize KIND            the lines of this package's sources to token numbers, one thread
 
@@ -43,6 +44,7 @@ PEERS = {
     "pytorch-training": "peer_pytorch_training",
     "pytorch-networks": "peer_pytorch_networks",
     "pytorch-extraction": "peer_pytorch_extraction",
+    "pytorch-peft": "peer_peft",
     "tokenizers": "peer_tokenizers",
 }
 LIMIT_SECONDS = 900
@@ -53,6 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
     parser.add_argument("--images", type=Path, default=Path("/usr/share/openclipart/png"))
+    parser.add_argument("--texts", type=Path, help="JSON lines that text networks are adapted to; made up if left out")
     parser.add_argument("--sample", type=int, default=240, help="how many images of a folder (default 240)")
     parser.add_argument("--peer", action="append", choices=PEERS, help="only this one; may be repeated")
     parser.add_argument("--serve", choices=PEERS, help="measure on demand in this process")
@@ -77,7 +80,7 @@ def serve(options: argparse.Namespace) -> None:
     from peer_measuring import Contest, Settings, spread
 
     peer = importlib.import_module(PEERS[options.serve])
-    settings = Settings(options.images, options.sample)
+    settings = Settings(options.images, options.sample, options.texts)
     present, contest = None, None
     for work, seconds in asked_for(peer.WORKS):
         if work != present:

@@ -24,6 +24,9 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "A folder of PNGs, or a file with a path a line: the files that features are extracted of.")
     var images = "/usr/share/openclipart/png"
 
+    @Option(help: "Where features are kept from one run to the next.")
+    var features = ".bench/features"
+
     @Option(help: "How many files of a folder are taken.")
     var sample = 120
 
@@ -57,7 +60,7 @@ struct CompareCommand: ParsableCommand {
         let list = FileManager.default.temporaryDirectory.appendingPathComponent("pando-images-\(getpid()).txt")
         try Data(files.map { $0.path + "\n" }.joined().utf8).write(to: list)
         defer { unlink(list.path) }
-        let works = try chosen(from: Work.all(images: files, workers: machine.cores, everyBusy: busy))
+        let works = try chosen(from: Work.all(images: files, workers: machine.cores, everyBusy: busy, features: URL(fileURLWithPath: features)))
 
         let bystanders = Bystanders()
         var meeting = Meeting(

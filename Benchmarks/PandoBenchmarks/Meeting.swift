@@ -113,4 +113,7 @@ final class PeerRuns: Contestant {
         self.row = row
         return row.rates
     }
+
+    /// Lets the peer go.
+    func close() throws { try peer.close() }
 }

@@ -59,9 +59,12 @@ struct ResidentMemory {
     private let start: Int
 
     init() throws {
-        try Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/self/clear_refs"))
         start = Self.fields["RssAnon"] ?? 0
+        try forgetPeak()
     }
+
+    /// What was resident for a while until now does not count; what is, does.
+    func forgetPeak() throws { try Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/self/clear_refs")) }
 
     var peak: Int {
         let fields = Self.fields

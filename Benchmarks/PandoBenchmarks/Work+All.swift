@@ -3,8 +3,10 @@ import Foundation
 extension Work {
     /// All works in the order of the table, those on files only if there are files.
     ///
-    /// - Parameter everyBusy: whether every forward pass is measured on a busy machine too, not only a few.
-    static func all(images: [URL], workers: Int, everyBusy: Bool) -> [Work] {
+    /// - Parameters:
+    ///   - everyBusy: whether every forward pass is measured on a busy machine too, not only a few.
+    ///   - features: where features are kept from one run to the next.
+    static func all(images: [URL], workers: Int, everyBusy: Bool, features: URL) -> [Work] {
         var works: [Work] = []
         let passes = FrozenNetwork.allCases.flatMap { network in
             network.batches.flatMap { batch in Precision.allCases.map { (network, $0, batch) } }
@@ -14,6 +16,8 @@ extension Work {
         works += [.vitSmall, .vitBase, .miniLM].map { quantized($0, batch: 8, workers: workers) }
         for network in TrainedNetwork.allCases { works += Precision.allCases.map { training(network, $0) } }
         works += [perceptronTraining(), headTraining()]
+        for network in AdaptedNetwork.allCases { works += Precision.allCases.map { adapting(network, $0) } }
+        works.append(furtherTask(features: features))
         let some: [(FrozenNetwork, Precision, Int)] = [
             (.mobileNetV2, .bf16, 1), (.mobileNetV2, .bf16, 32), (.resNet50, .f32, 1), (.vitSmall, .bf16, 8), (.miniLM, .f32, 8),
         ]
