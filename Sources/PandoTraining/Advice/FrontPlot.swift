@@ -111,7 +111,8 @@ public struct FrontPlot {
             // White around the letters, where they stand on a line.
             let halo = ##" stroke="#ffffff" stroke-width="3" paint-order="stroke""##
             let weight = point.trial.kind == recommended ? #" font-weight="bold""# : ""
-            lines.append(Self.text(point.trial.kind, at: (box.left, box.bottom - 3), ##"fill="#1b1b1b"\##(halo)\##(weight)"##))
+            let style = ##"fill="#1b1b1b"\##(halo)\##(weight)"##
+            lines.append(Self.text(point.trial.kind, at: (box.left, box.bottom - 3), style))
         }
         for point in points {
             let isFirst = front.contains { $0.trial.kind == point.trial.kind }
