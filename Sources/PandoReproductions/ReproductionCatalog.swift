@@ -3,7 +3,9 @@ import PandoTraining
 /// Every method whose claim can be tested here.
 public enum ReproductionCatalog {
     /// By room, in the order of the page.
-    public static let all: [any Reproduction] = []
+    public static let all: [any Reproduction] = [
+        UniPTReproduction(), SHERLReproduction(), LSTReproduction(),
+    ]
 
     /// The reproduction of this name.
     /// - Throws: `ReproductionError` with what was probably meant.
