@@ -60,7 +60,9 @@ struct CompareCommand: ParsableCommand {
         let list = FileManager.default.temporaryDirectory.appendingPathComponent("pando-images-\(getpid()).txt")
         try Data(files.map { $0.path + "\n" }.joined().utf8).write(to: list)
         defer { unlink(list.path) }
-        let works = try chosen(from: Work.all(images: files, workers: machine.cores, everyBusy: busy, features: URL(fileURLWithPath: features)))
+        let works = try chosen(
+            from: Work.all(
+                images: files, workers: machine.cores, everyBusy: busy, features: URL(fileURLWithPath: features)))
 
         let bystanders = Bystanders()
         var meeting = Meeting(

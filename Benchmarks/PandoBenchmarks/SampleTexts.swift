@@ -30,11 +30,15 @@ enum SampleTexts {
         let dataset: Dataset
         do throws(DatasetError) { dataset = try Debian.dataset() } catch {
             tell("texts are made up: \(error)")
-            return (0..<50 * perClass).map { ("package-\($0): tools for the work number \($0 * 7919 % 1000)", "class \($0 % 50)") }
+            return (0..<50 * perClass).map { index in
+                ("package-\(index): tools for the work number \(index * 7919 % 1000)", "class \(index % 50)")
+            }
         }
         var bySection: [String: [String]] = [:]
         for example in dataset.examples {
-            guard case .category(let section) = example.labels[Debian.sectionColumn], let text = example.text else { continue }
+            guard case .category(let section) = example.labels[Debian.sectionColumn], let text = example.text else {
+                continue
+            }
             bySection[section, default: []].append(text)
         }
         // From all over the alphabet.
