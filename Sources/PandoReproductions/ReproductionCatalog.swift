@@ -4,7 +4,8 @@ import PandoTraining
 public enum ReproductionCatalog {
     /// By room, in the order of the page.
     public static let all: [any Reproduction] = [
-        UniPTReproduction(), SHERLReproduction(), LSTReproduction(),
+        UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
+        FeatureCodingReproduction(),
     ]
 
     /// The reproduction of this name.
