@@ -12,12 +12,7 @@ import Testing
         #expect(curve.score(at: 4) == 0.8)
     }
 
-    @Test(arguments: [(0.995, 0.2), (2.01, 0.6), (4.03, 0.8)])
-    func `rates that differ by a hundredth are the same`(rate: Double, score: Double) {
-        #expect(curve.score(at: rate) == score)
-    }
-
-    @Test(arguments: [0.98, 4.05]) func `beyond its ends it says nothing`(rate: Double) {
+    @Test(arguments: [0.999, 4.001]) func `beyond its ends it says nothing`(rate: Double) {
         #expect(curve.score(at: rate) == nil)
     }
 }

@@ -4,12 +4,9 @@ struct RateCurve {
 
     init(_ points: [(rate: Double, score: Double)]) { self.points = points.sorted { $0.rate < $1.rate } }
 
-    /// On the line between the two nearest points, or that of a point whose rate is the same but for a hundredth; `nil`
-    /// farther beyond the ends.
+    /// On the line between the two nearest points; `nil` beyond the ends.
     func score(at rate: Double) -> Double? {
-        if let near = points.min(by: { abs($0.rate - rate) < abs($1.rate - rate) }), abs(near.rate - rate) <= 0.01 * rate {
-            return near.score
-        }
+        if let point = points.first(where: { $0.rate == rate }) { return point.score }
         guard let upper = points.firstIndex(where: { $0.rate > rate }), upper > 0 else { return nil }
         let (left, right) = (points[upper - 1], points[upper])
         return left.score + (right.score - left.score) * (rate - left.rate) / (right.rate - left.rate)

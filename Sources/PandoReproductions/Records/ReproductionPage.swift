@@ -30,7 +30,7 @@ public struct ReproductionPage: Sendable {
             # Reproductions
 
             Every method here re-tests its paper's claim at small scale: `pando reproduce NAME`. Tables hold means over \
-            seeds ± standard deviations, on test; settings were chosen on validation. Memory is the most that tensors held \
+            seeds ± standard deviations, on test. Settings are few and were set by hand, not searched for. Memory is the most that tensors held \
             at once while a branch was trained, above what was live before. With a part put out (`--without PART`) the \
             claim must fall. This page is written by `pando reproduce --page FILE` from the last results.
 
