@@ -91,13 +91,28 @@ public final class FrozenBackbone: Sendable {
         features(of: .pictures(pictures), workers: workers)
     }
 
+    /// Multiply-adds of one pass over examples like these, for what was asked for.
+    public func multiplyAdds(of input: BackboneInput) -> Int {
+        PandoTensor.multiplyAdds(
+            of: values(of: input).map { Program.Input(shape: $0.shape, type: $0.elementType) }, pass.callAsFunction)
+    }
+
+    /// What the pass takes.
+    private func values(of input: BackboneInput) -> [Tensor] {
+        switch input {
+        case .pictures(let pictures): [pictures]
+        case .texts(let texts):
+            [texts.ids, texts.attentionMask.cast(to: .float32)] + (texts.typeIDs.map { [$0] } ?? [])
+        }
+    }
+
     private func run(_ input: BackboneInput, workers: Int) -> [Tensor] {
+        let values = values(of: input)
         switch input {
         case .pictures(let pictures):
             return pictures.shape[0] == 0
                 ? pass([pictures]) : programs([pictures], sliceSize: Self.sliceSize, workers: workers)
         case .texts(let texts):
-            let values = [texts.ids, texts.attentionMask.cast(to: .float32)] + (texts.typeIDs.map { [$0] } ?? [])
             let (count, length) = (texts.ids.shape[0], texts.ids.shape[1])
             if count == 0 { return pass(values) }
             if count == 1 { return programs(values, threads: workers) }

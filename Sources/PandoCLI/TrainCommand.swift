@@ -60,10 +60,11 @@ struct TrainCommand: ParsableCommand {
         if plan.tasks.contains(where: { $0.adapter != AdapterChoice() }) {
             print("\n\(Self.adapters(plan.tasks.map(\.name), outcome.branches))")
         }
+        let examples = plan.backbone.readsTexts ? "texts" : "images"
         print(
             String(
-                format: "\nfeatures %.1f s (%d images computed), heads %.1f s, at most %@ of memory",
-                outcome.cost.featureSeconds, outcome.cost.computedImages, outcome.cost.headSeconds,
+                format: "\nfeatures %.1f s (%d %@ computed), heads %.1f s, at most %@ of memory",
+                outcome.cost.featureSeconds, outcome.cost.computedImages, examples, outcome.cost.headSeconds,
                 Console.bytes(outcome.cost.peakResidentBytes)))
         print("bundle \(bundle.path), run \(outcome.run.id)")
     }

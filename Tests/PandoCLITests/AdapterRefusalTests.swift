@@ -27,6 +27,7 @@ extension CommandLineTests {
             ("{kind: lora, rank: many}", "", ["tasks.topic.adapter.rank", "'many'"]),
             ("{rank: 3}", "", ["tasks.topic.adapter", "'kind' is missing"]),
             ("unipt", "features: {codec: nonsense}", ["features.codec", "'nonsense'", "uniform4"]),
+            ("unipt", "features: {pool: 2}", ["features.pool", "unknown key"]),
             ("unipt", "features: {store: true}\nbudget: {disk: 1kB}", ["1.00 kB", "budget.disk"]),
             ("unipt", "budget: {memory: 1MB}", ["budget.memory", "1 MB"]),
             ("unipt", "budget: {memory: lots}", ["budget.memory", "'lots'"]),
@@ -45,6 +46,19 @@ extension CommandLineTests {
                 "name: x\ndata: {kind: scenes, limit: 150}\ntasks: {shape: {kind: classification, adapter: ia3}}",
                 to: "plan.yaml")
             try expectRefusal(of: plan, in: workshop, says: ["tasks.shape.adapter", "ia3", "no attention", "ssf"])
+        }
+
+        @Test func `a codec that cannot keep a tap is refused with the tap`() throws {
+            let workshop = try Workshop()
+            let plan = try workshop.write(
+                """
+                name: x
+                data: {kind: scenes, limit: 150}
+                features: {codec: pq16, store: true}
+                tasks: {shape: {kind: classification, adapter: unipt}}
+                """, to: "plan.yaml")
+            try expectRefusal(
+                of: plan, in: workshop, says: ["features.codec", "tap features.3", "24 channels", "int8"])
         }
 
         @Test func `texts and pictures want backbones of their kind`() throws {

@@ -33,7 +33,7 @@ import Testing
         #expect(plan.tasks == [TaskPlan(name: "category", kind: .classification)])
         #expect(plan.tasks[0].column == "category")
         #expect(plan.train == TrainPlan())
-        #expect(!plan.readsTexts)
+        #expect(!plan.needsTextEncoder)
     }
 
     @Test func `a full plan keeps every value and the order of its tasks`() throws {
@@ -69,7 +69,7 @@ import Testing
                 == TrainPlan(
                     epochs: 3, batchSize: 16, learningRate: 2e-3, weightDecay: 0, warmup: 0.1, patience: 2,
                     optimizer: .sgd, seed: 9, precision: .float32))
-        #expect(plan.readsTexts)
+        #expect(plan.needsTextEncoder)
     }
 
     @Test func `an unknown key is refused with its path, its line and the near miss`() {

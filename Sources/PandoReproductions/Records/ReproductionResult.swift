@@ -27,7 +27,7 @@ extension Reproduction {
         let findings = try run(conditions)
         return ReproductionResult(
             name: name, missing: conditions.missing, seeds: conditions.seeds, findings: findings, holds: findings.holds,
-            seconds: (ContinuousClock.now - start) / .seconds(1), date: Date(), machine: Machine.description)
+            seconds: (ContinuousClock.now - start) / .seconds(1), date: Date(), machine: Machine.hardware)
     }
 
     /// - Throws: `ReproductionError` naming the parts that there are.

@@ -8,7 +8,7 @@ import PandoTraining
 ///
 /// Each trains a branch of its own for each task, alone, and the branch that did best on validation is measured on test.
 public struct AdapterTrial: Sendable {
-    /// An adapter with its head, and how quickly it learns: chosen on validation.
+    /// An adapter with its head, and how quickly it learns.
     public struct Contestant: Sendable {
         public let name: String
         public let adapter: any AdapterConfiguration

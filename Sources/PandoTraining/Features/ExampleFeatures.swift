@@ -41,20 +41,32 @@ public struct ExampleFeatures: Sendable {
     /// What the stored features of a request depend on besides the example, by the feature's name.
     ///
     /// Shapes of taps are learned from a pass over nothing.
-    func identities(for request: FeatureRequest) -> [String: FeatureIdentity] {
+    /// - Throws: `UnusableCodec` naming every tap that the codec cannot keep.
+    func identities(for request: FeatureRequest) throws(UnusableCodec) -> [String: FeatureIdentity] {
         var identities: [String: FeatureIdentity] = [:]
         if request.vector { identities[vectorName] = identity(of: vectorName, [vectorLength], as: .float32) }
         if request.taps.isEmpty { return identities }
         let features = frozen(for: FeatureRequest(taps: request.taps)).features(of: reading.blank(1).batch([0]))
+        var problems: [String] = []
         for tap in request.taps {
-            identities[tap] = identity(of: tap, Array(features[tap].shape.dropFirst()), as: codec)
+            let shape = Array(features[tap].shape.dropFirst())
+            if let problem = codec.problem(with: shape, isVarying: isVarying(shape)) {
+                problems.append("tap \(tap): \(problem)")
+            } else {
+                identities[tap] = identity(of: tap, shape, as: codec)
+            }
         }
+        if !problems.isEmpty { throw UnusableCodec(codec: codec, problems: problems) }
         return identities
     }
 
+    /// Whether examples have as many rows of such a feature as they have tokens.
+    private func isVarying(_ shape: [Int]) -> Bool {
+        if case .texts = reading { shape.count > 1 } else { false }
+    }
+
     private func identity(of name: String, _ shape: [Int], as codec: FeatureCodec) -> FeatureIdentity {
-        var varying: Set<String> = []
-        if case .texts = reading, shape.count > 1 { varying = [name] }
+        let varying: Set<String> = isVarying(shape) ? [name] : []
         return FeatureIdentity(
             backbone: weightsDigest, preprocessing: reading.digest, precision: precision.rawValue,
             features: [name: shape], varying: varying, codecs: codec == .float32 ? [:] : [name: codec])
@@ -158,6 +170,18 @@ public struct ExampleFeatures: Sendable {
             }
         }
         return (keys, unreadable)
+    }
+}
+
+/// A codec that cannot keep what is to be stored.
+public struct UnusableCodec: Error, Sendable, CustomStringConvertible {
+    let codec: FeatureCodec
+    /// One sentence for each tap.
+    let problems: [String]
+
+    public var description: String {
+        "features.codec: \(codec) cannot keep what the adapters read; int8 and bfloat16 keep everything:\n"
+            + problems.map { "  \($0)" }.joined(separator: "\n")
     }
 }
 

@@ -6,7 +6,8 @@ import PandoTensor
 /// Which features are stored and which are computed anew in every epoch, decided by estimates of bytes and seconds.
 ///
 /// Vectors are small and always stored. Whole activations of taps are stored if they fit on the disk and reading them in
-/// every epoch is quicker than computing them.
+/// every epoch is quicker than computing them. Nothing is timed, so that the same plan on the same machine decides alike:
+/// stored features are rounded by their codec, and a run that is resumed must see what it saw before.
 struct FeatureProvision {
     /// What to store; `nil` for nothing.
     private(set) var stored: FeatureRequest?
@@ -17,13 +18,14 @@ struct FeatureProvision {
 
     /// Bytes of stored features that a second of training reads and decodes, at least.
     private static let readingRate = 400e6
+    /// Multiply-adds of a frozen pass in a second, of one worker: about half of what two cores with AVX-512 were seen to do.
+    private static func passRate(_ precision: ElementType) -> Double { precision == .bfloat16 ? 50e9 : 25e9 }
     /// Examples that the estimate of a pass is made with.
     private static let sampleCount = 64
 
     /// - Parameters:
     ///   - requests: of the adapters.
-    /// - Throws: `FeatureBudgetExceeded` if the plan insists on storing what its budget does not allow;
-    ///   `FeatureStoreError`.
+    /// - Throws: `FeatureBudgetExceeded` if the plan insists on storing what its budget does not allow; `UnusableCodec`.
     init(
         for requests: [FeatureRequest], of features: ExampleFeatures, examples: [Example], plan: Plan,
         store: FeatureStore, workers: Int
@@ -34,11 +36,13 @@ struct FeatureProvision {
         if !taps.isEmpty {
             let request = FeatureRequest(taps: taps)
             let sample = features.sample(of: examples, count: Self.sampleCount, workers: workers)
-            let bytes = features.identities(for: request).values.reduce(0.0) { $0 + Double($1.bytesPerRow) }
+            let bytes = try features.identities(for: request).values.reduce(0.0) { $0 + Double($1.bytesPerRow) }
                 * sample.fullness * Double(examples.count)
             let free = try plan.budget.disk.map(\.bytes) ?? Self.freeBytes(at: store.directory) / 2
             let fits = bytes <= Double(free)
-            let pass = Self.seconds(of: request, features, sample.inputs, workers) * Double(examples.count)
+            let adds = features.frozen(for: request).multiplyAdds(of: sample.inputs.batch(Array(0..<sample.inputs.count)))
+            let pass = Double(adds) / Double(max(sample.inputs.count, 1)) * Double(examples.count)
+                / (Double(workers) * Self.passRate(features.precision))
             let reading = bytes / Self.readingRate
             let epochs = plan.train.epochs
             let what = "\(taps.count == 1 ? "tap \(taps[0])" : "\(taps.count) taps") of \(examples.count) examples"
@@ -73,18 +77,6 @@ struct FeatureProvision {
         needsInputs = request.input
     }
 
-    /// Seconds of a pass for one example, measured.
-    private static func seconds(
-        of request: FeatureRequest, _ features: ExampleFeatures, _ sample: ExampleInputs, _ workers: Int
-    ) -> Double {
-        let inputs = sample.batch(Array(0..<sample.count))
-        let frozen = features.frozen(for: request)
-        _ = frozen.features(of: inputs, workers: workers)  // compiled
-        let start = ContinuousClock.now
-        _ = frozen.features(of: inputs, workers: workers)
-        return (ContinuousClock.now - start) / .seconds(1) / Double(max(sample.count, 1))
-    }
-
     private static func freeBytes(at folder: URL) throws -> Int {
         let attributes = try FileManager.default.attributesOfFileSystem(forPath: folder.path)
         return (attributes[.systemFreeSize] as? NSNumber)?.intValue ?? 0
@@ -110,7 +102,7 @@ extension ExampleFeatures {
     /// blank ones do.
     fileprivate func sample(of examples: [Example], count: Int, workers: Int) -> (inputs: ExampleInputs, fullness: Double) {
         let count = min(count, examples.count)
-        guard case .texts(let texts) = reading else { return (reading.blank(min(count, 16)), 1) }
+        guard case .texts(let texts) = reading else { return (reading.blank(min(count, 1)), 1) }
         let chosen = (0..<count).map { examples[$0 * examples.count / count].text ?? "" }
         let tokens = TokenizedTexts(
             chosen, by: texts.tokenizer, maximumTokens: texts.maximumTokens, workers: workers)

@@ -79,7 +79,7 @@ extension TrainingSession {
     private func rehearseTexts(_ tasks: [TaskData], _ phases: inout [MemoryForecast.Phase]) throws
         -> [String: any FeatureSource]
     {
-        guard plan.readsTexts else { return [:] }
+        guard plan.needsTextEncoder else { return [:] }
         let folder = try plan.textBackbone.weights ?? WeightsLocation.find(plan.textBackbone.name.rawValue)
         let encoder = try SentenceEncoder(folder: folder)
         var texts: [String: any FeatureSource] = [:]

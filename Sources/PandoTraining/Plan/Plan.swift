@@ -35,7 +35,7 @@ public struct Plan: Sendable, Hashable, Codable {
     }
 
     /// Whether any task reads texts, and the text backbone is needed.
-    public var readsTexts: Bool { tasks.contains { $0.kind == .retrieval } }
+    public var needsTextEncoder: Bool { tasks.contains { $0.kind == .retrieval } }
 }
 
 /// Which image backbone, where its weights come from, and whether it is trained.

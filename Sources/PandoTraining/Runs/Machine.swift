@@ -6,9 +6,12 @@ package enum Machine {
     static let hostName = ProcessInfo.processInfo.hostName
 
     /// Host, processor and the cores this process may use.
-    package static let description: String = {
+    static let description = "\(hostName), \(hardware)"
+
+    /// Processor and the cores this process may use.
+    package static let hardware: String = {
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        return "\(hostName), \(processor ?? "unknown processor"), \(cores) core\(cores == 1 ? "" : "s")"
+        return "\(processor ?? "unknown processor"), \(cores) core\(cores == 1 ? "" : "s")"
     }()
 
     /// The processor's name from `/proc/cpuinfo`, where there is one.

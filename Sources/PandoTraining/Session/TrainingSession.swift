@@ -192,7 +192,7 @@ public struct TrainingSession: Sendable {
         of tasks: [TaskData], folder: URL? = nil, _ cancellation: CancellationFlag?,
         _ report: @escaping @Sendable (Event) -> Void
     ) throws -> (features: [String: any FeatureSource], folder: URL?) {
-        guard plan.readsTexts else { return ([:], nil) }
+        guard plan.needsTextEncoder else { return ([:], nil) }
         let folder = try folder ?? plan.textBackbone.weights ?? WeightsLocation.find(plan.textBackbone.name.rawValue)
         let encoder = try SentenceEncoder(folder: folder)
         var texts: [String: any FeatureSource] = [:]

@@ -70,7 +70,7 @@ public struct FeatureCodec: Sendable, Hashable, Codable, CustomStringConvertible
     }
 
     /// Why rows of `shape` cannot be kept so; nil if they can.
-    func problem(with shape: [Int], isVarying: Bool) -> String? {
+    package func problem(with shape: [Int], isVarying: Bool) -> String? {
         if pooling < 1 { return "\(pooling) neighbours cannot be averaged" }
         if pooling > 1 && !(shape.count == 2 || shape.count == 3 && !isVarying) {
             return "only tokens [T, C] and maps [H, W, C] have neighbours to average, not \(shape)"
