@@ -70,7 +70,7 @@ extension AdapterCommand {
     }
 }
 
-extension AdapterOption {
+extension PlanOption {
     /// What may be written after its name.
     fileprivate var valuesInWords: String {
         switch value {

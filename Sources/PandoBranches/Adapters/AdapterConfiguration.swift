@@ -10,7 +10,7 @@ public protocol AdapterConfiguration: Sendable, Hashable, Codable {
     /// What it does, in one line.
     static var summary: String { get }
     /// What a plan may set.
-    static var options: [AdapterOption<Self>] { get }
+    static var options: [PlanOption<Self>] { get }
 
     /// What the adapter's learning rate is of the head's: less than 1 where pretrained weights are moved.
     static var learningRateScale: Double { get }
@@ -30,27 +30,6 @@ public protocol AdapterConfiguration: Sendable, Hashable, Codable {
 
 extension AdapterConfiguration {
     public static var learningRateScale: Double { 1 }
-}
-
-/// One thing that a plan may say of an adapter.
-public struct AdapterOption<Configuration>: Sendable {
-    /// How its value is written, and where it goes.
-    public enum Value: Sendable {
-        case integer(ClosedRange<Int>, @Sendable (inout Configuration, Int) -> Void)
-        case number(ClosedRange<Double>, @Sendable (inout Configuration, Double) -> Void)
-        case flag(@Sendable (inout Configuration, Bool) -> Void)
-        case choice([String], @Sendable (inout Configuration, String) -> Void)
-        case texts(@Sendable (inout Configuration, [String]) -> Void)
-    }
-
-    public let name: String
-    /// What it does, in one line.
-    public let meaning: String
-    public let value: Value
-
-    public init(_ name: String, _ meaning: String, _ value: Value) {
-        (self.name, self.meaning, self.value) = (name, meaning, value)
-    }
 }
 
 /// Why a backbone cannot carry an adapter, or an adapter's file cannot be used: every problem found.
@@ -73,7 +52,7 @@ public struct AdapterError: Error, Sendable, CustomStringConvertible {
 public struct ProbeConfiguration: AdapterConfiguration {
     public static let kind = "probe"
     public static let summary = "nothing: the head reads the vector of the frozen pass"
-    public static let options: [AdapterOption<ProbeConfiguration>] = []
+    public static let options: [PlanOption<ProbeConfiguration>] = []
 
     public init() {}
 

@@ -56,10 +56,10 @@ public struct AttentionProbe: Adapter {
 public struct AttentionProbeConfiguration: AdapterConfiguration {
     public static let kind = "attention-probe"
     public static let summary = "learned queries that attend to the deepest tokens or places"
-    public static let options: [AdapterOption<AttentionProbeConfiguration>] = [
-        AdapterOption("heads", "queries, each over its share of the width", .integer(1...256) { $0.heads = $1 }),
-        AdapterOption("width", "length of the vector (the channels it reads)", .integer(1...65536) { $0.width = $1 }),
-        AdapterOption("tap", "what it reads (the deepest activation)", .texts { $0.tap = $1 }),
+    public static let options: [PlanOption<AttentionProbeConfiguration>] = [
+        PlanOption("heads", "queries, each over its share of the width", .integer(1...256) { $0.heads = $1 }),
+        PlanOption("width", "length of the vector (the channels it reads)", .integer(1...65536) { $0.width = $1 }),
+        PlanOption("tap", "what it reads (the deepest activation)", .texts { $0.tap = $1 }),
     ]
 
     public var heads = 8

@@ -55,8 +55,8 @@ public struct LayerMix: Adapter {
 public struct LayerMixConfiguration: AdapterConfiguration {
     public static let kind = "layer-mix"
     public static let summary = "a learned mixture of the layers' mean states"
-    public static let options: [AdapterOption<LayerMixConfiguration>] = [
-        AdapterOption(
+    public static let options: [PlanOption<LayerMixConfiguration>] = [
+        PlanOption(
             "taps", "the layers it mixes (every tokens', or the last map of each stride)", .texts { $0.taps = $1 })
     ]
 

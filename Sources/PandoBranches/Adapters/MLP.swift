@@ -42,13 +42,13 @@ public struct MLPConfiguration: AdapterConfiguration {
 
     public static let kind = "mlp"
     public static let summary = "one hidden layer over the vector of the frozen pass"
-    public static let options: [AdapterOption<MLPConfiguration>] = [
-        AdapterOption("hidden", "width of the hidden layer", .integer(1...65536) { $0.hidden = $1 }),
-        AdapterOption(
+    public static let options: [PlanOption<MLPConfiguration>] = [
+        PlanOption("hidden", "width of the hidden layer", .integer(1...65536) { $0.hidden = $1 }),
+        PlanOption(
             "activation", "its nonlinearity",
             .choice(Nonlinearity.allCases.map(\.rawValue)) { $0.activation = Nonlinearity(rawValue: $1) ?? $0.activation }),
-        AdapterOption("dropout", "share of the hidden features dropped in training", .number(0...0.95) { $0.dropout = $1 }),
-        AdapterOption("normalized", "whether a layer norm comes first", .flag { $0.normalized = $1 }),
+        PlanOption("dropout", "share of the hidden features dropped in training", .number(0...0.95) { $0.dropout = $1 }),
+        PlanOption("normalized", "whether a layer norm comes first", .flag { $0.normalized = $1 }),
     ]
 
     public var hidden = 256

@@ -9,7 +9,7 @@ struct PartialMomentProbing: AdapterConfiguration {
 
     static let kind = "moment-probing-part"
     static let summary = "moment probing of 256 features, or one of its moments alone"
-    static let options: [AdapterOption<PartialMomentProbing>] = []
+    static let options: [PlanOption<PartialMomentProbing>] = []
 
     private var kept = Moments.both
 

@@ -87,10 +87,10 @@ extension Tensor {
 public struct LSTConfiguration: AdapterConfiguration {
     public static let kind = "lst"
     public static let summary = "a narrow network that climbs beside the backbone and takes in its states"
-    public static let options: [AdapterOption<LSTConfiguration>] = [
-        AdapterOption(
+    public static let options: [PlanOption<LSTConfiguration>] = [
+        PlanOption(
             "reduction", "how many times narrower it is than the backbone", .integer(1...256) { $0.reduction = $1 }),
-        AdapterOption(
+        PlanOption(
             "taps", "its rungs (every tokens' state, or the last map of each stride)", .texts { $0.taps = $1 }),
     ]
 

@@ -59,12 +59,12 @@ public struct BottleneckChange: NetworkChange {
 public struct BottleneckConfiguration: InlineConfiguration {
     public static let kind = "bottleneck"
     public static let summary = "narrow perceptrons behind the layers of each block, or beside its perceptron"
-    public static let options: [AdapterOption<BottleneckConfiguration>] = [
-        AdapterOption(
+    public static let options: [PlanOption<BottleneckConfiguration>] = [
+        PlanOption(
             "form", "behind attention and perceptron, behind the perceptron alone, or beside it",
             .choice(["serial", "pfeiffer", "parallel"]) { $0.form = $1 }),
-        AdapterOption("reduction", "how many times narrower than the layer", .integer(1...4096) { $0.reduction = $1 }),
-        AdapterOption("scale", "of what is added beside", .number(0...1000) { $0.scale = $1 }),
+        PlanOption("reduction", "how many times narrower than the layer", .integer(1...4096) { $0.reduction = $1 }),
+        PlanOption("scale", "of what is added beside", .number(0...1000) { $0.scale = $1 }),
     ]
 
     public var form = "serial"

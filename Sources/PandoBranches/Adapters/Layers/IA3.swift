@@ -71,7 +71,7 @@ public struct IA3Change: NetworkChange {
 public struct IA3Configuration: InlineConfiguration {
     public static let kind = "ia3"
     public static let summary = "factors for keys, values and the perceptrons' inside, which merge into the layers"
-    public static let options: [AdapterOption<IA3Configuration>] = []
+    public static let options: [PlanOption<IA3Configuration>] = []
 
     public init() {}
 

@@ -90,7 +90,7 @@ public struct SSFChange: NetworkChange {
 public struct SSFConfiguration: InlineConfiguration {
     public static let kind = "ssf"
     public static let summary = "a scale and a shift for each channel behind every layer and norm, which merge into them"
-    public static let options: [AdapterOption<SSFConfiguration>] = []
+    public static let options: [PlanOption<SSFConfiguration>] = []
 
     public init() {}
 

@@ -19,16 +19,16 @@ extension LoRASet: NetworkChange {
 public struct LoRAAdapterConfiguration: InlineConfiguration {
     public static let kind = "lora"
     public static let summary = "low-rank updates of some layers, which merge into them"
-    public static let options: [AdapterOption<LoRAAdapterConfiguration>] = [
-        AdapterOption("rank", "of the updates", .integer(1...4096) { $0.rank = $1 }),
-        AdapterOption(
+    public static let options: [PlanOption<LoRAAdapterConfiguration>] = [
+        PlanOption("rank", "of the updates", .integer(1...4096) { $0.rank = $1 }),
+        PlanOption(
             "alpha", "updates are scaled by alpha / rank; the rank if left out", .number(0...65536) { $0.alpha = $1 }),
-        AdapterOption(
+        PlanOption(
             "targets", "names of the adapted modules, as in [query, value], or all-linear", .texts { $0.targets = $1 }),
-        AdapterOption("layers", "numbers of the adapted blocks; all if left out", .texts { $0.layers = $1 }),
-        AdapterOption("ranks", "other ranks for some modules, as in ['layer.0.*query=16']", .texts { $0.ranks = $1 }),
-        AdapterOption("rslora", "scale by alpha / √rank instead", .flag { $0.usesRankStabilizedScale = $1 }),
-        AdapterOption("dora", "train each row's length apart from its direction", .flag { $0.tracksMagnitude = $1 }),
+        PlanOption("layers", "numbers of the adapted blocks; all if left out", .texts { $0.layers = $1 }),
+        PlanOption("ranks", "other ranks for some modules, as in ['layer.0.*query=16']", .texts { $0.ranks = $1 }),
+        PlanOption("rslora", "scale by alpha / √rank instead", .flag { $0.usesRankStabilizedScale = $1 }),
+        PlanOption("dora", "train each row's length apart from its direction", .flag { $0.tracksMagnitude = $1 }),
     ]
 
     public var rank = 8

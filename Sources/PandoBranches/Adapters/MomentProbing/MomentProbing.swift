@@ -61,18 +61,18 @@ public struct MomentProbingConfiguration: AdapterConfiguration {
 
     public static let kind = "moment-probing"
     public static let summary = "the vector, and how features of the deepest tokens or places covary"
-    public static let options: [AdapterOption<MomentProbingConfiguration>] = [
-        AdapterOption("width", "features that covariances are taken of", .integer(14...8192) { $0.width = $1 }),
-        AdapterOption("heads", "parts of the width, each covarying with the next", .integer(2...64) { $0.heads = $1 }),
-        AdapterOption(
+    public static let options: [PlanOption<MomentProbingConfiguration>] = [
+        PlanOption("width", "features that covariances are taken of", .integer(14...8192) { $0.width = $1 }),
+        PlanOption("heads", "parts of the width, each covarying with the next", .integer(2...64) { $0.heads = $1 }),
+        PlanOption(
             "split", "which features a head has (interleaved for maps, else contiguous)",
             .choice(Split.allCases.map(\.rawValue)) { $0.split = Split(rawValue: $1) ?? $0.split }),
-        AdapterOption(
+        PlanOption(
             "centering", "what is taken off before: one mean of all (`scalar`, the paper's code), or each feature's own",
             .choice(CrossCovariance.Centering.allCases.map(\.rawValue)) {
                 $0.centering = CrossCovariance.Centering(rawValue: $1) ?? $0.centering
             }),
-        AdapterOption(
+        PlanOption(
             "skip", "tokens at the front that stand for no place (a vision transformer's own)",
             .integer(0...64) { $0.skip = $1 }),
     ]

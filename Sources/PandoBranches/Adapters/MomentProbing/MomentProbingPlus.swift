@@ -47,10 +47,10 @@ public struct MomentProbingPlus: NetworkAdapter {
 public struct MomentProbingPlusConfiguration: AdapterConfiguration {
     public static let kind = "moment-probing+"
     public static let summary = "moment probing of a network whose perceptrons are scaled and shifted token by token"
-    public static let options: [AdapterOption<MomentProbingPlusConfiguration>] = [
-        AdapterOption("width", "features that covariances are taken of", .integer(14...8192) { $0.width = $1 }),
-        AdapterOption("heads", "parts of the width, each covarying with the next", .integer(2...64) { $0.heads = $1 }),
-        AdapterOption("hidden", "features that scales and shifts are made of", .integer(1...1024) { $0.hidden = $1 }),
+    public static let options: [PlanOption<MomentProbingPlusConfiguration>] = [
+        PlanOption("width", "features that covariances are taken of", .integer(14...8192) { $0.width = $1 }),
+        PlanOption("heads", "parts of the width, each covarying with the next", .integer(2...64) { $0.heads = $1 }),
+        PlanOption("hidden", "features that scales and shifts are made of", .integer(1...1024) { $0.hidden = $1 }),
     ]
 
     public var width = 512

@@ -8,7 +8,7 @@ import PandoTensor
 public struct BitFitConfiguration: InlineConfiguration {
     public static let kind = "bitfit"
     public static let summary = "only the biases are trained"
-    public static let options: [AdapterOption<BitFitConfiguration>] = []
+    public static let options: [PlanOption<BitFitConfiguration>] = []
 
     public init() {}
 

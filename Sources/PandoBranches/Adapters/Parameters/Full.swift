@@ -6,7 +6,7 @@ import PandoTensor
 public struct FullConfiguration: InlineConfiguration {
     public static let kind = "full"
     public static let summary = "every parameter of the network is trained: the ceiling, at full cost"
-    public static let options: [AdapterOption<FullConfiguration>] = []
+    public static let options: [PlanOption<FullConfiguration>] = []
 
     public init() {}
 

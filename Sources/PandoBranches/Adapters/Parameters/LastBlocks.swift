@@ -6,8 +6,8 @@ import PandoTensor
 public struct LastBlocksConfiguration: InlineConfiguration {
     public static let kind = "last-blocks"
     public static let summary = "the last blocks and what follows them are trained, the rest is run once"
-    public static let options: [AdapterOption<LastBlocksConfiguration>] = [
-        AdapterOption("blocks", "how many blocks, from the end", .integer(1...1000) { $0.blocks = $1 })
+    public static let options: [PlanOption<LastBlocksConfiguration>] = [
+        PlanOption("blocks", "how many blocks, from the end", .integer(1...1000) { $0.blocks = $1 })
     ]
 
     public var blocks = 2

@@ -9,7 +9,7 @@ import PandoTensor
 public struct NormConfiguration: InlineConfiguration {
     public static let kind = "norm"
     public static let summary = "only the weights and biases of the norms are trained"
-    public static let options: [AdapterOption<NormConfiguration>] = []
+    public static let options: [PlanOption<NormConfiguration>] = []
 
     public init() {}
 

@@ -14,30 +14,30 @@ public struct SHERLConfiguration: AdapterConfiguration {
 
     public static let kind = "sherl"
     public static let summary = "early states fused by relevance over redundancy, then the backbone's last blocks"
-    public static let options: [AdapterOption<SHERLConfiguration>] = [
-        AdapterOption(
+    public static let options: [PlanOption<SHERLConfiguration>] = [
+        PlanOption(
             "width", "of the early route (a quarter of the tokens', 64 for maps)", .integer(1...8192) { $0.width = $1 }),
-        AdapterOption(
+        PlanOption(
             "late", "last blocks of the backbone that are run on what was fused (1, with guide `vector` none)",
             .integer(0...256) { $0.late = $1 }),
-        AdapterOption(
+        PlanOption(
             "taps", "the states it reads (every tokens', or the last map of each stride, up to the late blocks)",
             .texts { $0.taps = $1 }),
-        AdapterOption(
+        PlanOption(
             "form", "layers that narrow tokens: `normalized` or `gated`",
             .choice(Form.allCases.map(\.rawValue)) { $0.form = Form(rawValue: $1) ?? $0.form }),
-        AdapterOption(
+        PlanOption(
             "guide", "what states are fused under: the deepest `state`, or the `vector`",
             .choice(UniPTConfiguration.Guide.allCases.map(\.rawValue)) {
                 $0.guide = UniPTConfiguration.Guide(rawValue: $1) ?? $0.guide
             }),
-        AdapterOption(
+        PlanOption(
             "place", "with guide `vector`, the token that the vector is made of",
             .choice(UniPTVector.Place.allCases.map(\.rawValue)) {
                 $0.place = UniPTVector.Place(rawValue: $1) ?? $0.place
             }),
-        AdapterOption("redundancy", "whether relevance is divided by redundancy", .flag { $0.redundancy = $1 }),
-        AdapterOption(
+        PlanOption("redundancy", "whether relevance is divided by redundancy", .flag { $0.redundancy = $1 }),
+        PlanOption(
             "dropout", "share of the fused features dropped in training", .number(0...0.95) { $0.dropout = $1 }),
     ]
 

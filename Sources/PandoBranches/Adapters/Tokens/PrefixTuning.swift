@@ -42,8 +42,8 @@ public struct PrefixChange: NetworkChange {
 public struct PrefixConfiguration: InlineConfiguration {
     public static let kind = "prefix"
     public static let summary = "learnt keys and values in front of those of every self-attention"
-    public static let options: [AdapterOption<PrefixConfiguration>] = [
-        AdapterOption("count", "of the keys in each layer", .integer(1...1024) { $0.count = $1 })
+    public static let options: [PlanOption<PrefixConfiguration>] = [
+        PlanOption("count", "of the keys in each layer", .integer(1...1024) { $0.count = $1 })
     ]
 
     public var count = 10

@@ -77,9 +77,9 @@ public struct PromptTuning: Adapter {
 public struct PromptConfiguration: AdapterConfiguration {
     public static let kind = "prompt"
     public static let summary = "learnt tokens among a transformer's own"
-    public static let options: [AdapterOption<PromptConfiguration>] = [
-        AdapterOption("count", "of the tokens", .integer(1...1024) { $0.count = $1 }),
-        AdapterOption(
+    public static let options: [PlanOption<PromptConfiguration>] = [
+        PlanOption("count", "of the tokens", .integer(1...1024) { $0.count = $1 }),
+        PlanOption(
             "depth", "in front of the first block, or new ones in front of every block",
             .choice(["shallow", "deep"]) { $0.depth = $1 }),
     ]

@@ -27,28 +27,28 @@ public struct UniPTConfiguration: AdapterConfiguration {
 
     public static let kind = "unipt"
     public static let summary = "a parallel network that fuses the frozen states under the deepest one"
-    public static let options: [AdapterOption<UniPTConfiguration>] = [
-        AdapterOption(
+    public static let options: [PlanOption<UniPTConfiguration>] = [
+        PlanOption(
             "width", "of the side network (a quarter of the tokens', 64 for maps)", .integer(1...8192) { $0.width = $1 }),
-        AdapterOption("output", "length of the vector (as the deepest state)", .integer(1...65536) { $0.output = $1 }),
-        AdapterOption(
+        PlanOption("output", "length of the vector (as the deepest state)", .integer(1...65536) { $0.output = $1 }),
+        PlanOption(
             "taps", "the states it reads (every tokens', or the last map of each stride)", .texts { $0.taps = $1 }),
-        AdapterOption(
+        PlanOption(
             "guide", "what states are fused under: the deepest `state`, or the `vector`",
             .choice(Guide.allCases.map(\.rawValue)) { $0.guide = Guide(rawValue: $1) ?? $0.guide }),
-        AdapterOption(
+        PlanOption(
             "place", "with guide `vector`, the token that the vector is made of",
             .choice(UniPTVector.Place.allCases.map(\.rawValue)) {
                 $0.place = UniPTVector.Place(rawValue: $1) ?? $0.place
             }),
-        AdapterOption(
+        PlanOption(
             "projection", "the way of fused tokens to the guide: `direct`, or through an `expanded` layer",
             .choice(Projection.allCases.map(\.rawValue)) { $0.projection = Projection(rawValue: $1) ?? $0.projection }),
-        AdapterOption(
+        PlanOption(
             "pooling", "how tokens or places become a vector: their `mean`, or learned weights of ranks (`gpo`)",
             .choice(Pooling.allCases.map(\.rawValue)) { $0.pooling = Pooling(rawValue: $1) ?? $0.pooling }),
-        AdapterOption("interaction", "whether tokens see those of other states", .flag { $0.interaction = $1 }),
-        AdapterOption("confidence", "whether states are weighed", .flag { $0.confidence = $1 }),
+        PlanOption("interaction", "whether tokens see those of other states", .flag { $0.interaction = $1 }),
+        PlanOption("confidence", "whether states are weighed", .flag { $0.confidence = $1 }),
     ]
 
     public var width: Int?
