@@ -29,6 +29,16 @@ public protocol Sharing: Module {
     /// - Precondition: no task stands twice in `asked`.
     func callAsFunction(_ features: Features, for asked: [TaskRows], during pass: TrainingPass?) -> [Tensor]
 
+    /// The losses of some tasks at a training step, in the order of `asked`.
+    ///
+    /// Most policies make each task's vectors once and ask `loss` of them; one that is trained at several costs at once adds
+    /// up what it asks for each.
+    /// - Parameter loss: the loss of the task at a place in `asked`, whose head reads the given vectors.
+    func losses(
+        of features: Features, for asked: [TaskRows], during pass: TrainingPass,
+        by loss: (_ place: Int, _ vectors: Tensor) -> Tensor
+    ) -> [Tensor]
+
     /// What is added to the tasks' losses at each training step, beside them; `nil` for nothing.
     func regularization() -> Tensor?
 
@@ -38,6 +48,13 @@ public protocol Sharing: Module {
 
 extension Sharing {
     public var gradientEntry: Int? { nil }
+
+    public func losses(
+        of features: Features, for asked: [TaskRows], during pass: TrainingPass,
+        by loss: (_ place: Int, _ vectors: Tensor) -> Tensor
+    ) -> [Tensor] {
+        self(features, for: asked, during: pass).enumerated().map { loss($0, $1) }
+    }
 
     public func regularization() -> Tensor? { nil }
 
