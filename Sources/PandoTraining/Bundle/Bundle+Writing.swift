@@ -61,6 +61,9 @@ extension Bundle {
                 try contents.copyTextEncoder(from: folder, to: "backbone")
             }
             if let textFolder { try contents.copyTextEncoder(from: textFolder, to: "text_backbone") }
+            if let view = tasks.lazy.compactMap({ $0.branch.adapter as? SharedView }).first {
+                try contents.write(tensors: view.sharing.namedTensors, to: Bundle.sharingFile)
+            }
             for task in tasks { try contents.write(task, metrics: metrics[task.data.name] ?? [:], plan: plan) }
             try contents.write(
                 json: BundleManifest(plan: plan, cost: cost, files: contents.digests), to: BundleManifest.name)
@@ -142,7 +145,7 @@ private struct Contents {
         try write(
             json: Dictionary(uniqueKeysWithValues: metrics.map { ($0.key.rawValue, $0.value) }), to: "\(place)/metrics.json")
         try write(tensors: task.branch.head.namedTensors, to: "\(place)/head.safetensors")
-        let adapter = task.branch.adapter.namedTensors
+        let adapter = task.branch.adapter is SharedView ? [] : task.branch.adapter.namedTensors
         if let lora = task.branch.adapter as? InlineAdapter<LoRASet> {
             try write(lora.change.named(for: plan.backbone.architecture), to: place)
         } else if !adapter.isEmpty {
@@ -157,7 +160,7 @@ private struct Contents {
         try write(encoder.encode(value), to: path)
     }
 
-    private mutating func write(tensors: [(name: String, tensor: Tensor, isParameter: Bool)], to path: String) throws {
+    mutating func write(tensors: [(name: String, tensor: Tensor, isParameter: Bool)], to path: String) throws {
         let named = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.tensor) })
         let url = try place(path)
         try SafetensorsFile.write(named, metadata: ["format": "pt"], to: url)
@@ -192,9 +195,12 @@ private struct Contents {
 
     /// A model card: what the task does, on what, how well.
     private static func readme(_ task: TrainedTask, _ metrics: [Split: TaskMetrics], _ plan: Plan) -> String {
+        let way =
+            task.branch.adapter is SharedView
+            ? "sharing: \(plan.sharing?.choice.kind ?? "")" : "adapter: \(task.data.plan.adapter.kind)"
         var lines = [
             "# \(task.data.name)", "",
-            "A \(task.data.plan.kind.rawValue) branch on a frozen \(plan.backbone.name) (adapter: \(task.data.plan.adapter.kind)), "
+            "A \(task.data.plan.kind.rawValue) branch on a frozen \(plan.backbone.name) (\(way)), "
                 + "trained on the data '\(plan.name)'.",
             "",
         ]

@@ -13,6 +13,7 @@ import PandoTensor
 ///                             perhaps modules.json and what it names (texts)
 /// text_backbone/              config.json, tokenizer.json, model.safetensors, perhaps modules.json and what it names
 ///                             (only with a retrieval task)
+/// sharing/                    model.safetensors: what tasks share beside the backbone (only where they do)
 /// tasks/NAME/                 task.json, head.safetensors, labels.json, metrics.json, README.md; with an adapter that
 ///                             learned something adapter_model.safetensors, and PEFT's adapter_config.json if it is a LoRA
 /// ```
@@ -51,18 +52,12 @@ public struct Bundle: Sendable {
         let unknown = plan.backbone.readTaps.filter { name in !network.taps.contains { $0.name == name } }
         guard unknown.isEmpty else { throw BundleError(url.path, "the backbone has no taps \(unknown)") }
         let textFeatures = try textFolder.map { try TextBackboneSource($0).pooledFeatures }
-        tasks = try plan.tasks.map { task in
+        let adapters = try Self.adapters(of: manifest.plan, on: network, in: url)
+        tasks = try zip(plan.tasks, adapters).map { task, adapter in
             let folder = url.appendingPathComponent("tasks").appendingPathComponent(task.name)
             let labels = try Self.decode(LabelMap.self, folder.appendingPathComponent("labels.json"))
             if task.kind == .retrieval, textFeatures == nil {
                 throw BundleError(url.path, "the task \(task.name) needs a text encoder, but there is no text_backbone/")
-            }
-            var adapter = try task.freshAdapter(on: network, plan: manifest.plan)
-            if adapter is InlineAdapter<LoRASet> {
-                adapter = try Self.lora(in: folder, on: network, manifest.plan.backbone.architecture)
-            } else if !adapter.namedTensors.isEmpty {
-                let file = folder.appendingPathComponent(Self.adapterFile)
-                try adapter.load(SafetensorsFile(file).tensors.dictionary, from: file.path)
             }
             var head = TaskHead(
                 untrained: task, labelCount: labels.count, featureCount: adapter.featureCount,
@@ -72,6 +67,30 @@ public struct Bundle: Sendable {
             return Task(plan: task, labels: labels, branch: Branch(adapter: adapter, head: head))
         }
     }
+
+    /// Each task's adapter, with its weights.
+    private static func adapters(of plan: Plan, on network: any Backbone, in url: URL) throws -> [any Adapter] {
+        var adapters = try plan.freshAdapters(on: network)
+        if let first = plan.sharedTasks.first, let view = adapters[first] as? SharedView {
+            var sharing = view.sharing
+            let file = url.appendingPathComponent(sharingFile)
+            try sharing.load(SafetensorsFile(file).tensors.dictionary, from: file.path)
+            for (number, task) in plan.sharedTasks.enumerated() { adapters[task] = SharedView(sharing, task: number) }
+        }
+        for (index, task) in plan.tasks.enumerated() where !(adapters[index] is SharedView) {
+            let folder = url.appendingPathComponent("tasks").appendingPathComponent(task.name)
+            if adapters[index] is InlineAdapter<LoRASet> {
+                adapters[index] = try lora(in: folder, on: network, plan.backbone.architecture)
+            } else if !adapters[index].namedTensors.isEmpty {
+                let file = folder.appendingPathComponent(adapterFile)
+                try adapters[index].load(SafetensorsFile(file).tensors.dictionary, from: file.path)
+            }
+        }
+        return adapters
+    }
+
+    /// Where the weights are that tasks share.
+    static let sharingFile = "sharing/model.safetensors"
 
     /// The name of an adapter's weights in its task's folder: PEFT's.
     static let adapterFile = "adapter_model.safetensors"

@@ -12,7 +12,7 @@ struct BundleManifest: Codable {
     var files: [String: String]
 
     static let name = "bundle.json"
-    static let currentVersion = 3
+    static let currentVersion = 4
 
     private struct Version: Decodable { let version: Int }
 

@@ -62,7 +62,16 @@ struct AdaptedFeatures: FeatureSource {
 extension Features {
     /// In the element type that an adapter computes in: `float32` beside the backbone, `precision` inside of it.
     func prepared(for adapter: any Adapter, precision: ElementType) -> Features {
-        guard adapter.gradientEntry != nil, precision != .float32 else { return self }
+        prepared(enteringBackbone: adapter.gradientEntry != nil, precision: precision)
+    }
+
+    /// The same for what several tasks share.
+    func prepared(for sharing: any Sharing, precision: ElementType) -> Features {
+        prepared(enteringBackbone: sharing.gradientEntry != nil, precision: precision)
+    }
+
+    private func prepared(enteringBackbone: Bool, precision: ElementType) -> Features {
+        guard enteringBackbone, precision != .float32 else { return self }
         var features = self
         features.taps = taps.mapValues { $0.cast(to: precision) }
         if case .pictures(let pictures) = input { features.input = .pictures(pictures.cast(to: precision)) }

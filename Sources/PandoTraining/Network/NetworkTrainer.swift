@@ -160,10 +160,7 @@ struct NetworkTrainer<Backbone: ImageBackbone>: Sendable {
         }
         let scores = metrics.map(\.watched)
         if firstScores.isEmpty { firstScores = scores.map(\.value) }
-        let gains = zip(scores, firstScores).map { score, first in
-            (score.value - first) / max(abs(first), 1e-9) * (score.largerIsBetter ? 1 : -1)
-        }
-        let gain = gains.reduce(0, +) / Double(gains.count)
+        let gain = RelativeGain.mean(scores, over: zip(scores, firstScores).map { Score($0.name, $1, largerIsBetter: $0.largerIsBetter) })
         let isBest = best.map { gain > $0.gain } ?? true
         if isBest { best = Best(network: network, epoch: epoch, gain: gain) }
         isDone = epoch >= plan.train.epochs || epoch - (best?.epoch ?? epoch) >= plan.train.patience

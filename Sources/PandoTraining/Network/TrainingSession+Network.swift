@@ -23,7 +23,7 @@ extension TrainingSession {
             headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peak.total,
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
-            backbone: PlanBackbone(network: network, reading: .pictures(plan.preprocessing), folder: nil),
+            plan: plan, backbone: PlanBackbone(network: network, reading: .pictures(plan.preprocessing), folder: nil),
             textFolder: textFolder, tasks: trained, metrics: metrics, cost: cost)
     }
 

@@ -30,34 +30,41 @@ enum AdapterReader {
         _ type: Configuration.Type, _ section: PlanSection
     ) -> any AdapterConfiguration {
         var configuration = Configuration()
-        for option in type.options {
+        section.read(type.options, into: &configuration)
+        return configuration
+    }
+}
+
+extension PlanSection {
+    /// Reads what a section says of some options.
+    func read<Configuration>(_ options: [PlanOption<Configuration>], into configuration: inout Configuration) {
+        for option in options {
             let key = option.name
             switch option.value {
             case .integer(let range, let set):
-                if let value = section.optionalInteger(key, in: range) { set(&configuration, value) }
+                if let value = optionalInteger(key, in: range) { set(&configuration, value) }
             case .number(let range, let set):
-                let value = section.number(key, default: range.lowerBound, in: range)
-                if section.has(key) { set(&configuration, value) }
+                let value = number(key, default: range.lowerBound, in: range)
+                if has(key) { set(&configuration, value) }
             case .flag(let set):
-                let value = section.flag(key, default: false)
-                if section.has(key) { set(&configuration, value) }
+                let value = flag(key, default: false)
+                if has(key) { set(&configuration, value) }
             case .choice(let names, let set):
-                guard let text = section.text(key) else { continue }
+                guard let text = self.text(key) else { continue }
                 if names.contains(text) {
                     set(&configuration, text)
                 } else {
-                    section.problem(key, "'\(text)' is not known" + Suggestion.hint(for: text, among: names))
+                    problem(key, "'\(text)' is not known" + Suggestion.hint(for: text, among: names))
                 }
             case .texts(let set):
-                guard let value = section.value(key) else { continue }
+                guard let value = self.value(key) else { continue }
                 let texts = value.sequence.map { $0.map { $0.plainText ?? "" } } ?? value.plainText.map { [$0] } ?? []
                 if texts.isEmpty || texts.contains("") {
-                    section.problem(key, "expected a list of names, found \(value.kindInWords)")
+                    problem(key, "expected a list of names, found \(value.kindInWords)")
                 } else {
                     set(&configuration, texts)
                 }
             }
         }
-        return configuration
     }
 }

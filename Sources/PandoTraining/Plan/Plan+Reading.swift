@@ -91,7 +91,7 @@ struct PlanReader {
         let tasks = tasks(section, adapter, backbone)
         return Plan(
             name: name, backbone: backbone, textBackbone: textBackbone, data: data, tasks: tasks,
-            features: features(section), train: train(section, backbone), budget: budget(section))
+            sharing: sharing(section, tasks, backbone), features: features(section), train: train(section, backbone), budget: budget(section))
     }
 
     // MARK: Data
@@ -190,6 +190,19 @@ struct PlanReader {
         }
         section.finish()
         return head
+    }
+
+    private func sharing(_ section: PlanSection, _ tasks: [TaskPlan], _ backbone: BackbonePlan) -> SharingPlan? {
+        guard let sharing = SharingReader.plan(in: section, tasks: tasks) else { return nil }
+        if backbone.isTrained {
+            section.problem("sharing", "the backbone is trained by all tasks already; leave out its 'train', or 'sharing'")
+        }
+        let names = sharing.tasks ?? tasks.map(\.name)
+        for task in tasks where names.contains(task.name) && task.adapter != AdapterChoice() {
+            section.problem(
+                "tasks", "\(task.name) has the adapter \(task.adapter.kind) of its own; leave it out, or leave \(task.name) out of 'sharing: {tasks: …}'")
+        }
+        return sharing
     }
 
     // MARK: Training

@@ -15,20 +15,23 @@ public struct Plan: Sendable, Hashable, Codable {
     public var data: DataPlan
     /// In the order of the file. Names are unique.
     public var tasks: [TaskPlan]
+    /// What tasks share beside the frozen backbone; `nil` for nothing.
+    public var sharing: SharingPlan?
     public var features: FeaturePlan
     public var train: TrainPlan
     public var budget: BudgetPlan
 
     public init(
         name: String, backbone: BackbonePlan = BackbonePlan(), textBackbone: TextBackbonePlan = TextBackbonePlan(),
-        data: DataPlan, tasks: [TaskPlan], features: FeaturePlan = FeaturePlan(), train: TrainPlan = TrainPlan(),
-        budget: BudgetPlan = BudgetPlan()
+        data: DataPlan, tasks: [TaskPlan], sharing: SharingPlan? = nil, features: FeaturePlan = FeaturePlan(),
+        train: TrainPlan = TrainPlan(), budget: BudgetPlan = BudgetPlan()
     ) {
         self.name = name
         self.backbone = backbone
         self.textBackbone = textBackbone
         self.data = data
         self.tasks = tasks
+        self.sharing = sharing
         self.features = features
         self.train = train
         self.budget = budget

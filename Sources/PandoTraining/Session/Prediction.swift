@@ -39,13 +39,10 @@ public struct TextPrediction: Sendable, Encodable {
 }
 
 extension Bundle.Task {
-    /// The task's predictions from the backbone's features, row by row; none for a retrieval task.
+    /// The task's predictions from the vectors `[N, F]` that its head reads, row by row; none for a retrieval task.
     ///
-    /// - Parameters:
-    ///   - limit: labels per example.
-    ///   - precision: what late and inline adapters compute in.
-    func predictions(from features: Features, limit: Int, precision: ElementType) -> [Prediction]? {
-        let features = branch.adapter(features.prepared(for: branch.adapter, precision: precision))  // [N, F]
+    /// - Parameter limit: labels per example.
+    func predictions(from features: Tensor, limit: Int) -> [Prediction]? {
         let head = branch.head
         func ranked(_ probabilities: Tensor) -> [Prediction] {
             let width = labels.count
@@ -61,6 +58,24 @@ extension Bundle.Task {
         case .tagging: return ranked(head(features).sigmoid())
         case .regression(let head): return head(features).scalars().map { .number($0) }
         case .retrieval: return nil
+        }
+    }
+}
+
+extension [Bundle.Task] {
+    /// The vectors that each task's head reads; what tasks share is run once for all of them.
+    ///
+    /// - Parameter precision: what late and inline adapters compute in.
+    func vectors(from features: Features, precision: ElementType) -> [Tensor] {
+        let views = map { $0.branch.adapter as? SharedView }
+        let asked = views.compactMap { $0?.task }
+        var shared: [Tensor] = []
+        if let sharing = views.lazy.compactMap({ $0?.sharing }).first {
+            shared = sharing(features.prepared(for: sharing, precision: precision), for: asked).reversed()
+        }
+        return zip(self, views).map { task, view in
+            if view != nil { return shared.removeLast() }
+            return task.branch.adapter(features.prepared(for: task.branch.adapter, precision: precision))
         }
     }
 }
@@ -84,7 +99,9 @@ extension Bundle {
         var found: [PicturePrediction] = []
         let unreadable = try pipeline.run(examples) { batch, _ in
             let features = frozen.features(of: .pictures(batch.pixels))
-            return asked.map { ($0.name, $0.predictions(from: features, limit: limit, precision: precision)) }
+            return zip(asked, asked.vectors(from: features, precision: precision)).map {
+                ($0.name, $0.predictions(from: $1, limit: limit))
+            }
         } deliver: { positions, answers in
             for (row, position) in positions.enumerated() {
                 var tasks: [String: Prediction] = [:]
@@ -113,7 +130,9 @@ extension Bundle {
         let blocks = order.indices.blocks(of: 32)
         let parts = Parallel.map(blocks.count, workers: workers) { block in
             let features = frozen.features(of: .texts(tokens.batch(Array(order[blocks[block]]))))
-            return asked.map { $0.predictions(from: features, limit: limit, precision: precision) ?? [] }
+            return zip(asked, asked.vectors(from: features, precision: precision)).map {
+                $0.predictions(from: $1, limit: limit) ?? []
+            }
         }
         var found = [TextPrediction?](repeating: nil, count: texts.count)
         for (block, answers) in zip(blocks, parts) {
@@ -141,7 +160,18 @@ extension Bundle {
         guard !asked.isEmpty else {
             throw BundleError(url.path, "no task says anything of a single picture; use pando search")
         }
-        return asked.map { Task(plan: $0.plan, labels: $0.labels, branch: inTrainedPrecision($0.branch)) }
+        // What tasks share is brought to the precision once.
+        let shared = asked.lazy.compactMap { $0.branch.adapter as? SharedView }.first?.sharing
+            .keepingFrozenWeights(as: plan.train.precision.elementType)
+        return asked.map { task in
+            let branch =
+                if let shared, let view = task.branch.adapter as? SharedView {
+                    Branch(adapter: SharedView(shared, task: view.task), head: task.branch.head)
+                } else {
+                    inTrainedPrecision(task.branch)
+                }
+            return Task(plan: task.plan, labels: task.labels, branch: branch)
+        }
     }
 
     /// A branch that computes as it did in training.

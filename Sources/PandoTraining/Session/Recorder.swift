@@ -2,12 +2,17 @@ import Foundation
 import PandoData
 
 /// Writes a run's numbers to the registry and to TensorBoard's file.
-final class Recorder: Sendable {
+package final class Recorder: Sendable {
     private let run: Run.ID
     private let registry: RunRegistry
     private let events: EventFile
     /// Where the state of training is kept.
     let checkpoint: URL
+
+    /// Where the state of tasks is kept that train beside those that share something.
+    let aloneCheckpoint: URL
+    /// Where is kept which tasks share, once that is found.
+    let filter: URL
 
     static func checkpoint(in folder: URL) -> URL { folder.appendingPathComponent("checkpoint.safetensors") }
 
@@ -15,6 +20,8 @@ final class Recorder: Sendable {
     init(_ run: Run.ID, registry: RunRegistry, folder: URL) throws {
         self.run = run
         checkpoint = Self.checkpoint(in: folder)
+        aloneCheckpoint = folder.appendingPathComponent("alone.safetensors")
+        filter = folder.appendingPathComponent("filter.json")
         self.registry = registry
         events = try EventFile(in: folder)
     }

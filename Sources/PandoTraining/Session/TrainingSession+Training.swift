@@ -29,6 +29,8 @@ extension TrainingSession {
 
     /// What training made, before it is written.
     struct Trained {
+        /// As it came out: a task that was found to harm the others has an adapter of its own.
+        let plan: Plan
         let backbone: PlanBackbone
         /// The text encoder's folder, if a task reads texts.
         let textFolder: URL?
@@ -37,7 +39,7 @@ extension TrainingSession {
         let metrics: [String: [Split: TaskMetrics]]
         let cost: TrainingCost
 
-        func write(to bundle: URL, plan: Plan) throws {
+        func write(to bundle: URL) throws {
             try Bundle.write(
                 to: bundle, plan: plan, backbone: backbone, textFolder: textFolder, tasks: tasks, metrics: metrics,
                 cost: cost)
@@ -77,13 +79,13 @@ extension TrainingSession {
                 ? trainNetwork(recorder, resumes: resumes, cancellation: cancellation, report)
                 : trainBranches(recorder, resumes: resumes, cancellation: cancellation, report)
             report(.message("writing \(bundle.path)"))
-            try trained.write(to: bundle, plan: plan)
+            try trained.write(to: bundle)
             try recorder.record(trained.metrics)
             try registry.end(run.id, as: .finished)
             return Outcome(
                 run: run, metrics: trained.metrics, cost: trained.cost,
                 epochs: Dictionary(uniqueKeysWithValues: trained.tasks.map { ($0.data.name, $0.epochs) }),
-                branches: Dictionary(uniqueKeysWithValues: trained.tasks.map { ($0.data.name, BranchSize($0)) }))
+                branches: Dictionary(uniqueKeysWithValues: trained.tasks.map { ($0.data.name, BranchSize($0, trained.plan)) }))
         } catch let error {
             if error is CancellationError || error is Interrupted {
                 try registry.end(run.id, as: .interrupted)
@@ -101,31 +103,12 @@ extension TrainingSession {
         let start = ContinuousClock.now
         let prepared = try prepare(cancellation: cancellation, report)
         let ready = ContinuousClock.now
-        let checkpoint = recorder.checkpoint
-        let goesOn = resumes && FileManager.default.fileExists(atPath: checkpoint.path)
         let measured = try MemoryMeter.measure {
-            var trainer = goesOn
-                ? try Trainer(resuming: checkpoint, plan.train, prepared.tasks, workers: workers)
-                : try Trainer(plan.train, prepared.tasks, workers: workers)
-            if !goesOn { for start in trainer.startReports { try recorder.record(start) } }
-            let total = plan.train.epochs * prepared.tasks.count
-            let done = Mutex(trainer.epochsDone)
-            let failure = Mutex<(any Error)?>(nil)
-            report(.progress(title: "training", unit: "epochs", done: trainer.epochsDone, total: total))
-            let ending = try trainer.run(checkpoint: checkpoint, cancellation: cancellation) { epoch in
-                // A task that stops early leaves the rest of its epochs behind.
-                let count = done.withLock {
-                    $0 += epoch.isLast ? plan.train.epochs - epoch.epoch + 1 : 1
-                    return $0
-                }
-                do { try recorder.record(epoch) } catch { failure.withLock { $0 = $0 ?? error } }
-                report(.progress(title: "training", unit: "epochs", done: min(count, total), total: total))
-            }
-            if let error = failure.withLock({ $0 }) { throw error }
-            if ending == .interrupted { throw CancellationError() }
-            return trainer
+            try plan.sharedTasks.isEmpty
+                ? (plan, trainAlone(prepared.tasks, recorder, at: recorder.checkpoint, resumes: resumes, cancellation, report))
+                : trainTogether(prepared.tasks, on: prepared.backbone, recorder, resumes: resumes, cancellation, report)
         }
-        let trained = measured.result.trained
+        let (finalPlan, trained) = measured.result
         let tasks = Dictionary(uniqueKeysWithValues: prepared.tasks.map { ($0.data.name, $0) })
         let metrics = Self.metrics(of: trained) { task, examples in
             task.branch.metrics(
@@ -136,7 +119,38 @@ extension TrainingSession {
             headSeconds: (ContinuousClock.now - ready) / .seconds(1), peakTensorBytes: measured.peak.total,
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
-            backbone: prepared.backbone, textFolder: prepared.textFolder, tasks: trained, metrics: metrics, cost: cost)
+            plan: finalPlan, backbone: prepared.backbone, textFolder: prepared.textFolder, tasks: trained, metrics: metrics,
+            cost: cost)
+    }
+
+    /// Trains branches that share nothing.
+    func trainAlone(
+        _ tasks: [BranchTask], _ recorder: Recorder?, at checkpoint: URL?, resumes: Bool, _ cancellation: CancellationFlag?,
+        _ report: @escaping @Sendable (Event) -> Void
+    ) throws -> [TrainedTask] {
+        var trainer: Trainer
+        if resumes, let checkpoint, FileManager.default.fileExists(atPath: checkpoint.path) {
+            trainer = try Trainer(resuming: checkpoint, plan.train, tasks, workers: workers)
+        } else {
+            trainer = try Trainer(plan.train, tasks, workers: workers)
+            if let recorder { for start in trainer.startReports { try recorder.record(start) } }
+        }
+        let total = plan.train.epochs * tasks.count
+        let done = Mutex(trainer.epochsDone)
+        let failure = Mutex<(any Error)?>(nil)
+        report(.progress(title: "training", unit: "epochs", done: trainer.epochsDone, total: total))
+        let ending = try trainer.run(checkpoint: checkpoint, cancellation: cancellation) { epoch in
+            // A task that stops early leaves the rest of its epochs behind.
+            let count = done.withLock {
+                $0 += epoch.isLast ? plan.train.epochs - epoch.epoch + 1 : 1
+                return $0
+            }
+            do { try recorder?.record(epoch) } catch { failure.withLock { $0 = $0 ?? error } }
+            report(.progress(title: "training", unit: "epochs", done: min(count, total), total: total))
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+        if ending == .interrupted { throw CancellationError() }
+        return trainer.trained
     }
 
     /// Each task's metrics on validation and test.
@@ -192,9 +206,10 @@ extension TrainingSession {
 }
 
 extension TrainingSession.BranchSize {
-    fileprivate init(_ task: TrainedTask) {
+    fileprivate init(_ task: TrainedTask, _ plan: Plan) {
+        let isShared = task.branch.adapter is SharedView
         self.init(
-            adapter: task.data.plan.adapter.kind, adapterParameters: task.branch.adapter.parameterCount,
-            headParameters: task.branch.head.parameterCount)
+            adapter: isShared ? "shared \(plan.sharing?.choice.kind ?? "")" : task.data.plan.adapter.kind,
+            adapterParameters: task.branch.adapter.parameterCount, headParameters: task.branch.head.parameterCount)
     }
 }

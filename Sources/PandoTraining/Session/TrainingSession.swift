@@ -169,20 +169,10 @@ public struct TrainingSession: Sendable {
         return (readable.examples, readable.reader(for: request, features))
     }
 
-    /// Each task's adapter as training begins, in the plan's order.
+    /// Each task's adapter as training begins, in the plan's order: its own, or its view on what is shared.
     /// - Throws: `AdapterError` naming the task, if the backbone cannot carry it.
     package func freshAdapters(on backbone: PlanBackbone) throws -> [any Adapter] {
-        var problems: [String] = []
-        let adapters = plan.tasks.compactMap { task -> (any Adapter)? in
-            do throws(AdapterError) {
-                return try task.freshAdapter(on: backbone.network, plan: plan)
-            } catch {
-                problems += error.problems.map { "tasks.\(task.name).adapter: \(error.source): \($0)" }
-                return nil
-            }
-        }
-        guard problems.isEmpty else { throw AdapterError("plan '\(plan.name)'", problems) }
-        return adapters
+        try plan.freshAdapters(on: backbone.network)
     }
 
     /// The features of the texts of every task that reads texts, and the encoder's folder.
@@ -225,15 +215,6 @@ extension Plan {
                 mean: preprocessing.mean, deviation: preprocessing.deviation)
         case .imageFolder, .csv, .jsonl: return preprocessing
         }
-    }
-}
-
-extension TaskPlan {
-    /// The task's adapter before training.
-    func freshAdapter(on network: any Backbone, plan: Plan) throws(AdapterError) -> any Adapter {
-        var generator = SeededGenerator(seed: plan.train.seed).split("adapter \(name)")
-        return try adapter.configuration.makeAdapter(
-            on: network, vectorLength: network.vectorLength(reading: plan.backbone.readTaps), using: &generator)
     }
 }
 

@@ -154,6 +154,6 @@ public struct Trainer: Sendable {
 
     private func save(_ tasks: [TaskTrainer], to checkpoint: URL?) throws {
         guard let checkpoint else { return }
-        try TrainingCheckpoint(of: tasks, fingerprint: fingerprint).write(to: checkpoint)
+        try TrainingCheckpoint(of: tasks, fingerprint: fingerprint, at: checkpoint).write()
     }
 }

@@ -8,7 +8,7 @@ import PandoTensor
 /// and random generators as notes.
 struct TrainingCheckpoint: Sendable {
     /// What cannot be a tensor.
-    private struct Notes: Codable {
+    private struct Notes: Codable, Sendable {
         var epoch, step: Int
         var bestEpoch: Int
         /// The bits of the score, so that nothing is lost in decimals.
@@ -17,11 +17,9 @@ struct TrainingCheckpoint: Sendable {
         var generator: SeededGenerator
     }
 
-    private static let format = "pando-training-checkpoint-2"
-    private var tensors: [String: Tensor] = [:]
-    private var notes: [String: Notes] = [:]
-    private var fingerprint: String
-    private var path = ""
+    private static let format = "pando-training-checkpoint-3"
+    private let file: StateFile<[String: Notes]>
+    private let fingerprint: String
 
     /// What a checkpoint must have been made with to be resumed: the schedule, the tasks and their examples.
     static func fingerprint(_ plan: some Encodable, _ tasks: [TaskData], rowCount: Int, featureCount: Int) -> String {
@@ -61,8 +59,10 @@ struct TrainingCheckpoint: Sendable {
 
     // MARK: Writing
 
-    init(of tasks: [TaskTrainer], fingerprint: String) {
+    init(of tasks: [TaskTrainer], fingerprint: String, at url: URL) {
         self.fingerprint = fingerprint
+        var tensors: [String: Tensor] = [:]
+        var notes: [String: Notes] = [:]
         for task in tasks {
             let name = task.data.name
             for part in [("branch", task.branch), ("best", task.best.branch)] {
@@ -73,63 +73,37 @@ struct TrainingCheckpoint: Sendable {
                 epoch: task.epoch, step: task.step, bestEpoch: task.best.epoch, bestScore: task.best.score.bitPattern,
                 isDone: task.isDone, generator: task.generator)
         }
+        file = StateFile(notes, tensors: tensors, at: url)
     }
 
     /// Writes the file whole or not at all.
-    func write(to url: URL) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let text = String(decoding: try encoder.encode(notes), as: UTF8.self)
-        try Folder.make(url.deletingLastPathComponent())
-        try SafetensorsFile.write(
-            tensors, metadata: ["format": Self.format, "fingerprint": fingerprint, "tasks": text], to: url)
-    }
+    func write() throws { try file.write(format: Self.format, fingerprint: fingerprint) }
 
     // MARK: Reading
 
     init(reading url: URL, expecting fingerprint: String) throws(TrainingError) {
         self.fingerprint = fingerprint
-        path = url.path
-        func unusable(_ reason: String) -> TrainingError { .unusableCheckpoint(path: url.path, reason: reason) }
-        let file: SafetensorsFile
-        do { file = try SafetensorsFile(url) } catch { throw unusable("\(error)") }
-        guard file.metadata["format"] == Self.format else {
-            throw unusable("it is not a training checkpoint of this version (\(file.metadata["format"] ?? "no format"))")
-        }
-        guard file.metadata["fingerprint"] == fingerprint else {
-            throw unusable("the plan or the data has changed since; train anew, or bring the old ones back")
-        }
-        do {
-            notes = try JSONDecoder().decode([String: Notes].self, from: Data((file.metadata["tasks"] ?? "").utf8))
-        } catch { throw unusable("its notes are damaged: \(error)") }
-        tensors = file.tensors.dictionary
+        file = try StateFile(reading: url, format: Self.format, fingerprint: fingerprint)
     }
 
     /// A task as it was when the checkpoint was written.
     func trainer(for task: BranchTask, plan: TrainPlan, workers: Int) throws(TrainingError) -> TaskTrainer {
         let data = task.data
-        guard let notes = notes[data.name] else {
-            throw .unusableCheckpoint(path: path, reason: "there is nothing about task '\(data.name)'")
+        guard let notes = file.notes[data.name] else {
+            throw .unusableCheckpoint(path: file.path, reason: "there is nothing about task '\(data.name)'")
         }
         var branch = Branch(untrainedFor: task, precision: plan.precision.elementType)
         var best = branch
         do {
-            try branch.load(part("\(data.name)/branch/"), from: path)
-            try best.load(part("\(data.name)/best/"), from: path)
-        } catch { throw .unusableCheckpoint(path: path, reason: "\(error)") }
+            try branch.load(file.part("\(data.name)/branch/"), from: file.path)
+            try best.load(file.part("\(data.name)/best/"), from: file.path)
+        } catch { throw .unusableCheckpoint(path: file.path, reason: "\(error)") }
         var trainer = TaskTrainer(task, plan: plan, workers: workers, branch: branch, generator: notes.generator)
-        trainer.optimizer.state = part("\(data.name)/optimizer/")
+        trainer.optimizer.state = file.part("\(data.name)/optimizer/")
         trainer.epoch = notes.epoch
         trainer.step = notes.step
         trainer.best = .init(branch: best, epoch: notes.bestEpoch, score: Double(bitPattern: notes.bestScore))
         trainer.isDone = notes.isDone
         return trainer
-    }
-
-    /// The tensors whose names begin with `prefix`, without it.
-    private func part(_ prefix: String) -> [String: Tensor] {
-        tensors.reduce(into: [:]) { result, entry in
-            if entry.key.hasPrefix(prefix) { result[String(entry.key.dropFirst(prefix.count))] = entry.value }
-        }
     }
 }

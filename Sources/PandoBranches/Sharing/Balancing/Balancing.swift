@@ -4,13 +4,11 @@ import PandoTensor
 ///
 /// Every method that we know of follows a weighted sum of the tasks' gradients; they differ in how the weights are found:
 /// from the losses alone, or from the gradients' inner products. So a method is a rule for weights.
+///
+/// All weights are finite. A task whose loss or gradient is not gets 0, which says: leave it out of the sum.
 public protocol Balancing: Sendable {
-    /// The word in a plan.
-    static var kind: String { get }
-    /// What it does, in one line.
-    static var summary: String { get }
-
-    /// Whether `weights` looks at the gradients' inner products, which cost one backward pass for each task.
+    /// Whether `weights` looks at the gradients' inner products at the next step, which cost one backward pass for each
+    /// task; a method that keeps its weights for some steps does not look at every one.
     var readsGradients: Bool { get }
 
     /// Whether the weights multiply the losses, and so reach the heads too; else only the gradient of what is shared is
