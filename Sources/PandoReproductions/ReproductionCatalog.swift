@@ -5,7 +5,7 @@ public enum ReproductionCatalog {
     /// By room, in the order of the page.
     public static let all: [any Reproduction] = [
         UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
-        FeatureCodingReproduction(),
+        FeatureCodingReproduction(), ThreeStageReproduction(),
     ]
 
     /// The reproduction of this name.

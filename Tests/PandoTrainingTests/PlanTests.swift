@@ -1,5 +1,6 @@
 import Foundation
 import PandoBackbones
+import PandoBranches
 import PandoData
 import Testing
 
@@ -34,6 +35,51 @@ import Testing
         #expect(plan.tasks[0].column == "category")
         #expect(plan.train == TrainPlan())
         #expect(!plan.needsTextEncoder)
+    }
+
+    @Test func `a plan says what its tasks share, with options, balancing and stages`() throws {
+        let plan = try read(
+            """
+            name: shared
+            data: {kind: scenes}
+            sharing:
+              kind: trunk
+              adapter: {kind: mlp, hidden: 64}
+              tasks: [count, shape]
+              balancing: equal
+              stages: three-stage
+              temperature: 3
+              cap: 4
+            tasks:
+              shape: {kind: classification}
+              colors: {kind: multilabel, adapter: mlp}
+              count: {kind: regression}
+            """)
+        let sharing = try #require(plan.sharing)
+        #expect(sharing.choice.kind == "trunk")
+        #expect((sharing.choice.configuration as? TrunkConfiguration)?.adapter.kind == "mlp")
+        #expect(sharing.tasks == ["shape", "count"])
+        #expect(sharing.staging == .threeStage)
+        #expect(sharing.mixture == TaskMixture(temperature: 3, cap: 4))
+        #expect(plan.sharedTasks == [0, 2])
+        let encoded = try JSONEncoder().encode(plan)
+        #expect(try JSONDecoder().decode(Plan.self, from: encoded) == plan)
+        #expect(try read(smallest + "\nsharing: trunk").sharing == SharingPlan())
+    }
+
+    @Test(arguments: [
+        ("sharing: trnk", "no sharing is called 'trnk'; did you mean 'trunk'?"),
+        ("sharing: {kind: trunk, balancing: eqal}", "no balancing is called 'eqal'; did you mean 'equal'?"),
+        ("sharing: {kind: trunk, tasks: [categry]}", "there is no task 'categry'; did you mean 'category'?"),
+        ("sharing: {kind: trunk, adapter: probe}", "a probe has nothing to share"),
+        ("sharing: {kind: trunk, stages: two-stage}", "three-stage"),
+        ("sharing: {kind: trunk, temperature: 0}", "temperature"),
+        ("sharing: trunk\nadapter: mlp", "category has the adapter mlp of its own"),
+        ("sharing: trunk\nbackbone: {name: mobilenet_v2, train: true}", "the backbone is trained by all tasks already"),
+    ])
+    func `what cannot be shared is refused with the reason`(lines: String, reason: String) {
+        let found = problems(of: smallest + "\n" + lines)
+        #expect(found.contains { "\($0)".contains(reason) }, "\(found)")
     }
 
     @Test func `a full plan keeps every value and the order of its tasks`() throws {

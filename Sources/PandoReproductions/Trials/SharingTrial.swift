@@ -76,6 +76,9 @@ public struct SharingTrial: Sendable {
             }, conditions.cancellation, conditions.report)
     }
 
+    /// Of the frozen backbone that all stand on.
+    public var backboneParameters: Int { prepared.backbone.network.parameterCount }
+
     /// Trains every contestant with every seed.
     /// - Throws: what training throws; `CancellationError`.
     public func run() throws -> [Outcome] {

@@ -1,0 +1,73 @@
+import Foundation
+import PandoTestSupport
+import Testing
+
+extension CommandLineTests {
+    /// Tasks that share something, all the way through the program.
+    @Suite struct SharingTests {
+        /// A plan for the texts in which both tasks share what `sharing` says.
+        private func plan(_ workshop: Workshop, _ sharing: String, _ name: String) throws -> String {
+            try workshop.write(
+                """
+                name: texts
+                backbone: ./bert
+                data: {kind: csv, path: texts.csv, text: text, split: split, columns: {topic: category, size: number}}
+                sharing: \(sharing)
+                tasks: {topic: {kind: classification}, size: {kind: regression}}
+                train: {epochs: 25, batch_size: 8, patience: 1000}
+                """, to: name)
+        }
+
+        @Test(arguments: ["trunk", "{kind: trunk, adapter: last-blocks}", "{kind: trunk, adapter: unipt, stages: three-stage}"])
+        func `tasks learn together, go on after a break, are measured and predict`(sharing: String) throws {
+            let workshop = try Workshop()
+            try workshop.writeTexts()
+            try workshop.writeBERT()
+            let plan = try plan(workshop, sharing, "plan.yaml")
+            let program = workshop.program
+            let trained = try program.run("train", plan, "-o", workshop.path("unbroken"), "--json")
+            try #require(trained.code == 0, "\(trained.errors)")
+            let report = try trained.json()
+            let branches = try #require(report["branches"] as? [String: [String: Any]])
+            #expect(branches["topic"]?["adapter"] as? String == "shared trunk")
+
+            let stopped = try program.start(["train", plan, "-o", workshop.path("broken")])
+            try stopped.says("training ")
+            stopped.send(SIGINT)
+            #expect(stopped.outcome().code == 130)
+            let resumed = try program.run("train", plan, "-o", workshop.path("broken"), "--resume", "--json")
+            #expect(resumed.code == 0, "\(resumed.errors)")
+            for file in ["sharing/model.safetensors", "tasks/topic/head.safetensors", "tasks/size/head.safetensors"] {
+                #expect(try workshop.bytes("unbroken/\(file)") == workshop.bytes("broken/\(file)"), "\(file)")
+            }
+
+            let evaluated = try program.run("evaluate", workshop.path("unbroken"), "--split", "test", "--json")
+            #expect(evaluated.code == 0, "\(evaluated.errors)")
+            let tasks = try #require(try evaluated.json()["tasks"] as? [String: [String: Double]])
+            #expect(tasks == (report["test"] as? [String: [String: Double]]))
+            // All tasks from one pass say what each says alone.
+            func predict(_ more: String...) throws -> [String: Any] {
+                let found = try program.run(["predict", workshop.path("unbroken"), "apple soup rice tea", "--json"] + more)
+                #expect(found.code == 0, "\(found.errors)")
+                let predictions = try #require(try found.json()["predictions"] as? [[String: Any]])
+                return try #require(predictions.first?["tasks"] as? [String: Any])
+            }
+            let all = try predict()
+            #expect(Set(all.keys) == ["topic", "size"])
+            let size = try #require(try predict("--tasks", "size")["size"] as? Double)
+            #expect(try size == #require(all["size"] as? Double))
+        }
+
+        @Test func `a bundle whose shared part is missing is refused`() throws {
+            let workshop = try Workshop()
+            try workshop.writeTexts()
+            try workshop.writeBERT()
+            let plan = try plan(workshop, "trunk", "plan.yaml")
+            try #require(try workshop.program.run("train", plan, "-o", workshop.path("bundle")).code == 0)
+            try FileManager.default.removeItem(atPath: workshop.path("bundle/sharing/model.safetensors"))
+            let refused = try workshop.program.run("predict", workshop.path("bundle"), "apple soup")
+            #expect(refused.code != 0)
+            #expect(refused.errors.contains("sharing/model.safetensors"), "\(refused.errors)")
+        }
+    }
+}
