@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 PARTS = (
     "operations", "elementwise", "shapes", "linalg", "sequence", "spatial", "training", "attention", "networks",
     "parity", "parity_sizes", "pairs", "language", "backbones", "sentences", "checkpoints", "wordpiece",
-    "tokenization", "preprocessing", "exports", "peft", "adapters", "inline",
+    "tokenization", "preprocessing", "exports", "peft", "adapters", "inline", "balancing",
 )
 
 

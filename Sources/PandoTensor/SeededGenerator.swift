@@ -18,6 +18,16 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable, Codable, Hashabl
         (s0, s1, s2, s3) = (next(), next(), next(), next())
     }
 
+    /// The state, to go on from later.
+    package var words: [UInt64] { [s0, s1, s2, s3] }
+
+    /// Goes on from a state.
+    /// - Precondition: four words, not all zero.
+    package init(words: [UInt64]) {
+        require(words.count == 4 && words.contains { $0 != 0 }, "SeededGenerator: a state of \(words.count) words")
+        (s0, s1, s2, s3) = (words[0], words[1], words[2], words[3])
+    }
+
     public mutating func next() -> UInt64 {
         let product = s1 &* 5
         let result = ((product << 7) | (product >> 57)) &* 9

@@ -5,8 +5,8 @@ import Glibc
 ///
 /// Its matrices stand column by column: a matrix of ours, row by row, is to LAPACK its own transpose. Each function
 /// says what that makes of its arguments. Sizes may be zero, which LAPACK itself is not asked about.
-enum LAPACK {
-    typealias Matrix = UnsafeMutableBufferPointer<Double>
+package enum LAPACK {
+    package typealias Matrix = UnsafeMutableBufferPointer<Double>
 
     /// OpenBLAS, where the system has it in LAPACK's place, would start threads of its own.
     private static let isSerial: Void = {
@@ -27,7 +27,7 @@ enum LAPACK {
 
     /// The factors of `Aᵀ = P L U` in place of `A`, and the exchanges of rows. `isSingular` if `U` has a zero on its
     /// diagonal.
-    static func factor(_ matrix: Matrix, size: Int) -> (pivots: [Int32], isSingular: Bool) {
+    package static func factor(_ matrix: Matrix, size: Int) -> (pivots: [Int32], isSingular: Bool) {
         if size == 0 { return ([], false) }
         _ = isSerial
         var (n, info) = (Int32(size), Int32(0))
@@ -38,7 +38,7 @@ enum LAPACK {
 
     /// `X` with `A X = B` in place of `B`, from the factors of `Aᵀ`.
     /// - Parameter right: `B` column by column.
-    static func solve(_ factors: Matrix, _ pivots: [Int32], size: Int, _ right: Matrix, columns: Int) {
+    package static func solve(_ factors: Matrix, _ pivots: [Int32], size: Int, _ right: Matrix, columns: Int) {
         if size == 0 || columns == 0 { return }
         var (n, count, info) = (Int32(size), Int32(columns), Int32(0))
         dgetrs_("T", &n, &count, factors.baseAddress, &n, pivots, right.baseAddress, &n, &info, 1)
@@ -58,7 +58,7 @@ enum LAPACK {
 
     /// Eigenvalues in ascending order, and the eigenvectors as rows in place of the symmetric `A`, of which the lower
     /// triangle is read. `false` if the iteration came to no end.
-    static func symmetricEigen(_ matrix: Matrix, size: Int, _ values: Matrix) -> Bool {
+    package static func symmetricEigen(_ matrix: Matrix, size: Int, _ values: Matrix) -> Bool {
         if size == 0 { return true }
         _ = isSerial
         var (n, info, query) = (Int32(size), Int32(0), Int32(-1))

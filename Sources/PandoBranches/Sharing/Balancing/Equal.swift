@@ -7,7 +7,7 @@ public struct EqualBalancing: Balancing {
     public var readsGradients: Bool { false }
     public var weighsLosses: Bool { true }
 
-    public mutating func weights(for step: BalancingStep) -> [Float] { [Float](repeating: 1, count: step.tasks.count) }
+    public mutating func weights(for step: BalancingStep) -> [Float] { step.weights { _ in 1 } }
 
     public var state: [String: Tensor] {
         get { [:] }
