@@ -214,4 +214,7 @@ int ci_draw_text(const char *text, const char *font, uint8_t **mask, int *width,
 
 void ci_free(void *bytes) { g_free(bytes); }
 
-void ci_end_thread(void) { vips_thread_shutdown(); }
+void ci_end_thread(void) {
+    // A library that was never started keeps nothing, and crashes when told to let go of it.
+    if (!start_result) vips_thread_shutdown();
+}

@@ -188,7 +188,7 @@ private func cancels(_ parameter: String, in name: String) -> Bool {
 
 extension Features {
     /// The same with activations of another type.
-    fileprivate func cast(to type: ElementType) -> Features {
+    func cast(to type: ElementType) -> Features {
         var copy = self
         copy.taps = taps.mapValues { $0.cast(to: type) }
         copy.pooled = pooled.cast(to: type)
