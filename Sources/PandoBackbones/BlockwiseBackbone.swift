@@ -101,10 +101,15 @@ extension BlockwiseBackbone {
 
     /// All blocks, from an input to the pooled vector.
     func wholePass(_ input: BackboneInput, reading names: Set<Tap.Name>, during pass: TrainingPass?) -> Features {
+        wholePass(from: embedded(input, during: pass), of: input, reading: names, during: pass)
+    }
+
+    /// All blocks, from what the first of them reads to the pooled vector.
+    func wholePass(
+        from state: Tensor, of input: BackboneInput, reading names: Set<Tap.Name>, during pass: TrainingPass?
+    ) -> Features {
         requireTaps(names)
-        let whole = run(
-            embedded(input, during: pass), through: 0..<taps.count, mask: input.attentionMask, reading: names,
-            during: pass)
+        let whole = run(state, through: 0..<taps.count, mask: input.attentionMask, reading: names, during: pass)
         let mask = mask(of: input)
         return Features(taps: whole.read, pooled: pooled(whole.last, mask: mask), mask: mask)
     }

@@ -32,8 +32,17 @@ public struct Gradients: Sendable {
 
     /// Scaled down, if need be, to a norm of at most `limit`.
     public func clipped(toNorm limit: Float) -> Gradients {
+        var clipped = self
+        clipped.clip(toNorm: limit)
+        return clipped
+    }
+
+    /// Scales down, if need be, to a norm of at most `limit`: one gradient after another, so that they are not all there
+    /// twice.
+    public mutating func clip(toNorm limit: Float) {
         let norm = norm
-        return norm > limit ? Gradients(tensors.map { $0 * (limit / norm) }) : self
+        guard norm > limit else { return }
+        for index in tensors.indices { tensors[index] = tensors[index] * (limit / norm) }
     }
 
     /// Every number held within `-limit...limit`.

@@ -48,6 +48,43 @@ import Testing
         #expect(none.taps.isEmpty && none.pooled.shape == [small.input.count, 0])
     }
 
+    @Test(arguments: SmallNetwork.all)
+    func `with weights kept as bfloat16 every block computes in it, and tables stay shared`(_ small: SmallNetwork) {
+        func check(_ network: some BlockwiseBackbone) {
+            let kept = network.keepingWeights(as: .bfloat16)
+            for (before, after) in zip(network.namedTensors, kept.namedTensors) where before.tensor.elementType == .float32 {
+                let isTable = network.tables.contains(before.name)
+                #expect(after.tensor.elementType == (isTable ? .float32 : .bfloat16), "\(before.name)")
+                if isTable { #expect(after.tensor.identity == before.tensor.identity, "\(before.name)") }
+            }
+            let names = Set(network.taps.map(\.name))
+            let exact = network.features(of: small.input, reading: names)
+            let rounded = kept.features(of: small.input, computingIn: .bfloat16, reading: names)
+            for name in names { #expect(rounded[name].elementType == .bfloat16, "\(name)") }
+            let error = (rounded.pooled - exact.pooled).squared().sum().scalar().squareRoot()
+            #expect(error <= 0.1 * exact.pooled.squared().sum().scalar().squareRoot(), "\(error)")
+            let whole = network.keepingWeights(as: .float32).features(of: small.input, computingIn: .float32)
+            #expect(whole.pooled.scalars() == exact.pooled.scalars())
+        }
+        check(small.network)
+    }
+
+    @Test func `weights before the first block that is run stay shared, and replaced ones take no memory`() throws {
+        let network = try #require(SmallNetwork.all.first { $0.network is BERT }?.network as? BERT)
+        let replaced = ["embeddings.word_embeddings.weight", "encoder.layer.1.output.dense.weight"]
+        let kept = network.keepingWeights(as: .bfloat16, fromBlock: 2, without: Set(replaced))
+        for (before, after) in zip(network.namedTensors, kept.namedTensors) {
+            if replaced.contains(before.name) {
+                #expect(after.tensor.shape == before.tensor.shape, "\(before.name)")
+                #expect(after.tensor.scalars().allSatisfy { $0 == 0 }, "\(before.name)")
+            } else if network.tapIndex(ofTensor: before.name) < 2 {
+                #expect(after.tensor.identity == before.tensor.identity, "\(before.name)")
+            } else {
+                #expect(after.tensor.elementType == .bfloat16, "\(before.name)")
+            }
+        }
+    }
+
     /// A tensor changes the tap that it is said to, and none before.
     @Test(arguments: SmallNetwork.all)
     func `a tensor's tap is the first that depends on it`(_ small: SmallNetwork) {

@@ -192,6 +192,41 @@ import Testing
         }
     }
 
+    /// Weights are brought to bfloat16 once or in each lane: the numbers are the same, but for ConvNeXt, which scales some
+    /// of them first.
+    @Test(arguments: Example.allCases)
+    func `all parameters are trained in bfloat16, and step in float32`(_ example: Example) throws {
+        let fresh = try Case(configuration: FullConfiguration(), example: example).trained()
+        func check<A: NetworkAdapter>(_ exact: A) {
+            var features = example.features(for: exact)
+            let adapter = exact.keepingFrozenWeights(as: .bfloat16)
+            if case .pictures(let pictures) = features.input { features.input = .pictures(pictures.cast(to: .bfloat16)) }
+            let weights = irregular([2, exact.featureCount], phase: 5)
+            let read = features
+            func gradients(_ adapter: A, _ prepare: @escaping (A) -> A = { $0 }) -> (vectors: Tensor, gradients: Gradients) {
+                var vectors = Tensor(Float(0))
+                let (_, gradients) = valueAndGradients(of: adapter) { adapter in
+                    vectors = prepare(adapter)(read)
+                    return (vectors * weights).sum()
+                }
+                return (vectors.detached, gradients)
+            }
+            let plain = gradients(adapter)
+            let once = gradients(adapter) { $0.ready(toComputeIn: .bfloat16) }
+            #expect(once.vectors.scalars() != exact(example.features(for: exact)).scalars())
+            #expect(once.gradients.tensors.allSatisfy { $0.elementType == .float32 })
+            if example == .convNeXt {
+                let difference = (once.vectors - plain.vectors).squared().sum().scalar().squareRoot()
+                #expect(difference <= 0.02 * plain.vectors.squared().sum().scalar().squareRoot(), "\(difference)")
+                #expect(abs(once.gradients.norm / plain.gradients.norm - 1) <= 0.05)
+            } else {
+                #expect(once.vectors.scalars() == plain.vectors.scalars())
+                #expect(zip(once.gradients.tensors, plain.gradients.tensors).allSatisfy { $0.scalars() == $1.scalars() })
+            }
+        }
+        check(fresh)
+    }
+
     @Test(arguments: cases)
     func `it computes in bfloat16 when the state is`(_ one: Case) throws {
         let adapter = try one.trained()

@@ -133,6 +133,9 @@ import Testing
         expectClose(clipped.tensors[0], Tensor([0.6, 0] as [Float]))
         expectClose(clipped.tensors[1], Tensor([0, 0, 0.8] as [Float]))
         #expect(gradients.clipped(toNorm: 6).tensors[0].scalars() == [3, 0])
+        var own = gradients
+        own.clip(toNorm: 1)
+        #expect(zip(own.tensors, clipped.tensors).allSatisfy { $0.scalars() == $1.scalars() })
         #expect(gradients.clipped(toMagnitude: 3.5).tensors.map { $0.scalars() } == [[3, 0], [0, 0, 3.5]])
     }
 

@@ -30,12 +30,17 @@ public protocol Adapter: Module {
     /// The adapter with the frozen weights that it runs itself kept as `type`, for training that computes in it: cast
     /// once, not at every step.
     func keepingFrozenWeights(as type: ElementType) -> Self
+
+    /// The adapter with those weights that it trains, and that its passes bring to `type`, brought there: once for all the
+    /// lanes that share them.
+    func ready(toComputeIn type: ElementType) -> Self
 }
 
 extension Adapter {
     public var gradientEntry: Int? { nil }
 
     public func keepingFrozenWeights(as type: ElementType) -> Self { self }
+    public func ready(toComputeIn type: ElementType) -> Self { self }
 
     /// The vectors when nothing is learned.
     public func callAsFunction(_ features: Features) -> Tensor { self(features, during: nil) }

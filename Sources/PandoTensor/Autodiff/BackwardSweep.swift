@@ -65,8 +65,30 @@ struct BackwardSweep: Sendable {
             sweep.run(nodes.filter { $0.lane?.index == lane.index }[...])
             ended.withLock { $0[lane.index] = sweep }
         }
-        for sweep in ended.withLock({ $0 }) {
-            pending.merge(sweep.pending) { $0 + $1 }
+        // What a lane brings goes as it is added: gradients of large weights are large.
+        var brought = ended.withLock { lanes in
+            defer { lanes = [] }
+            return lanes
+        }
+        for lane in brought.indices {
+            while let (node, part) = brought[lane].pending.popFirst() {
+                if pending[node] == nil { pending[node] = part } else { pending[node]!.accumulate(part) }
+            }
+        }
+    }
+}
+
+extension Tensor {
+    /// Adds `part`; in place where these values are nobody else's.
+    fileprivate mutating func accumulate(_ part: Tensor) {
+        guard [self, part].allSatisfy({ $0.elementType == .float32 && $0.node == nil }), shape == part.shape else {
+            self = self + part
+            return
+        }
+        part.withScalars { part in
+            mutateScalars { sum in
+                for place in sum.indices { sum[place] += part[place] }
+            }
         }
     }
 }

@@ -123,9 +123,10 @@ struct TaskTrainer: Sendable {
             let features = task.features.features(rows, workers: workers)
             let targets = train.batch(positions, texts: task.texts)
             optimizer.learningRate = schedule(step)
-            let (loss, gradients, updates) = lossAndGradients(features, targets)
+            var (loss, gradients, updates) = lossAndGradients(features, targets)
             guard loss.isFinite else { throw notFinite(loss: loss, features: features, rows: rows, targets: targets) }
-            optimizer.update(&branch, along: trainsAdapter ? gradients.clipped(toNorm: Self.gradientLimit) : gradients)
+            if trainsAdapter { gradients.clip(toNorm: Self.gradientLimit) }
+            optimizer.update(&branch, along: gradients)
             branch.updateBuffers(by: updates)
             sum += loss
             step += 1
@@ -150,7 +151,7 @@ struct TaskTrainer: Sendable {
         let (loss, gradients) = valueAndGradients(of: branch) { branch in
             var vectors = features.pooled
             if isLearned {
-                let adapter = branch.adapter
+                let adapter = branch.adapter.ready(toComputeIn: precision)
                 @Sendable func adapted(_ part: Features, _ pass: TrainingPass) -> Tensor {
                     adapter(part.prepared(for: adapter, precision: precision), during: pass)
                 }

@@ -24,6 +24,8 @@ public struct InlineAdapter<Change: NetworkChange>: NetworkAdapter {
     public let gradientEntry: Int?
     /// Frozen, and so not visited.
     private var backbone: any BlockwiseBackbone
+    /// What a whole pass computes in; `nil` for what the input is embedded as.
+    private var precision: ElementType?
 
     /// - Precondition: the change was made for this backbone.
     public init(_ change: Change, on backbone: any BlockwiseBackbone) {
@@ -43,8 +45,17 @@ public struct InlineAdapter<Change: NetworkChange>: NetworkAdapter {
 
     public func keepingFrozenWeights(as type: ElementType) -> Self {
         var adapter = self
-        func cast(_ network: some BlockwiseBackbone) -> any BlockwiseBackbone { network.cast(to: type) }
-        adapter.backbone = cast(backbone)
+        (adapter.backbone, adapter.precision) = (
+            backbone.keepingWeights(
+                as: type, fromBlock: request.taps.isEmpty ? 0 : gradientEntry ?? 0, without: Set(change.replacedTensors)),
+            type
+        )
+        return adapter
+    }
+
+    public func ready(toComputeIn type: ElementType) -> Self {
+        var adapter = self
+        adapter.change = change.ready(toComputeIn: type)
         return adapter
     }
 
@@ -55,7 +66,10 @@ public struct InlineAdapter<Change: NetworkChange>: NetworkAdapter {
                 .pooled.cast(to: .float32)
         }
         guard let input = features.input else { stop("\(Self.self) runs the whole network, and there is no input") }
-        return network.features(of: input, reading: [], during: pass).pooled.cast(to: .float32)
+        let features =
+            precision.map { network.features(of: input, computingIn: $0, during: pass) }
+            ?? network.features(of: input, reading: [], during: pass)
+        return features.pooled.cast(to: .float32)
     }
 
     public mutating func visit(_ visitor: inout some Visitor) { change.visit(&visitor) }

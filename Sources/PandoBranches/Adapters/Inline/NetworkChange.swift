@@ -12,11 +12,19 @@ public protocol NetworkChange: Module {
     /// Tensors of the network whose use it changes; the first of them is where gradients enter.
     var changedTensors: [String] { get }
 
+    /// Tensors of the network that others take the place of, so that the network's own are not used.
+    var replacedTensors: [String] { get }
+
+    /// The change with weights that passes bring to `type` brought there, as `Adapter` has it.
+    func ready(toComputeIn type: ElementType) -> Self
+
     /// Whether batch norms are trained along: they then use the batch's own statistics while training.
     var followsStatistics: Bool { get }
 }
 
 extension NetworkChange {
+    public var replacedTensors: [String] { [] }
+    public func ready(toComputeIn type: ElementType) -> Self { self }
     public var followsStatistics: Bool { false }
 }
 

@@ -13,6 +13,8 @@ public struct ParameterChange: NetworkChange {
     private let bufferNames: [String]
     private var buffers: [Tensor]
     private let places: [String: Int]
+    /// Parameters that rows are looked up in: what is looked up is less to cast.
+    private let tables: Set<String>
 
     /// The parameters of a network that `isTrained` chooses, as they are; in `float32`.
     ///
@@ -27,9 +29,11 @@ public struct ParameterChange: NetworkChange {
         // A training pass tells buffers by their storage: these are not the network's.
         (bufferNames, buffers) = (gathered.map(\.name), gathered.map { Tensor($0.tensor.scalars(), shape: $0.tensor.shape) })
         places = Dictionary(uniqueKeysWithValues: zip(names + bufferNames, 0...))
+        tables = network.tables
     }
 
     public var changedTensors: [String] { names }
+    public var replacedTensors: [String] { names + bufferNames }
     public var followsStatistics: Bool { !buffers.isEmpty }
 
     public func applied<Network: Module>(to network: Network) -> Network {
@@ -37,6 +41,15 @@ public struct ParameterChange: NetworkChange {
         var replacer = TensorReplacer(places: places, tensors: parameters + buffers)
         changed.visit(&replacer)
         return changed
+    }
+
+    /// Vectors, biases and those of norms, stay as they are: they are added and multiplied in `float32` anyway.
+    public func ready(toComputeIn type: ElementType) -> ParameterChange {
+        var ready = self
+        for (index, name) in names.enumerated() where parameters[index].rank > 1 && !tables.contains(name) {
+            ready.parameters[index] = parameters[index].cast(to: type)
+        }
+        return ready
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {

@@ -11,6 +11,8 @@ public struct MomentProbingPlus: NetworkAdapter {
     public var probe: MomentProbing
     /// Frozen, and so not visited.
     private var backbone: any BlockwiseBackbone
+    /// What a pass computes in; `nil` for what the input is embedded as.
+    private var precision: ElementType?
 
     init(_ recalibration: RecalibrationChange, probe: MomentProbing, on backbone: any BlockwiseBackbone) {
         (self.recalibration, self.probe, self.backbone) = (recalibration, probe, backbone)
@@ -25,14 +27,17 @@ public struct MomentProbingPlus: NetworkAdapter {
 
     public func keepingFrozenWeights(as type: ElementType) -> Self {
         var adapter = self
-        func cast(_ network: some BlockwiseBackbone) -> any BlockwiseBackbone { network.cast(to: type) }
-        adapter.backbone = cast(backbone)
+        (adapter.backbone, adapter.precision) = (backbone.keepingWeights(as: type), type)
         return adapter
     }
 
     public func callAsFunction(_ features: Features, during pass: TrainingPass?) -> Tensor {
         guard let input = features.input else { stop("MomentProbingPlus runs the whole network, and there is no input") }
-        return probe(adapted(backbone).features(of: input, reading: [probe.tap], during: nil), during: pass)
+        let network = adapted(backbone)
+        let features =
+            precision.map { network.features(of: input, computingIn: $0, reading: [probe.tap]) }
+            ?? network.features(of: input, reading: [probe.tap], during: nil)
+        return probe(features, during: pass)
     }
 
     public mutating func visit(_ visitor: inout some Visitor) {

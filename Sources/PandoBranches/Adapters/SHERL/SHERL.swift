@@ -36,8 +36,7 @@ public struct SHERL<Route: SHERLRoute>: Adapter {
 
     public func keepingFrozenWeights(as type: ElementType) -> Self {
         var adapter = self
-        func cast(_ network: some BlockwiseBackbone) -> any BlockwiseBackbone { network.cast(to: type) }
-        if let network { adapter.network = cast(network) }
+        adapter.network = network?.keepingWeights(as: type, fromBlock: gradientEntry ?? 0)
         return adapter
     }
 

@@ -14,6 +14,8 @@ public struct PromptTuning: Adapter {
     public let gradientEntry: Int?
     /// Frozen, and so not visited.
     private var backbone: any BlockwiseBackbone
+    /// What a whole pass computes in; `nil` for what the input is embedded as.
+    private var precision: ElementType?
     /// The place of the first block that sees prompts.
     private let first: Int
 
@@ -38,8 +40,7 @@ public struct PromptTuning: Adapter {
     /// The adapter with the frozen weights kept as `type`, for training that computes in it.
     public func keepingFrozenWeights(as type: ElementType) -> Self {
         var adapter = self
-        func cast(_ network: some BlockwiseBackbone) -> any BlockwiseBackbone { network.cast(to: type) }
-        adapter.backbone = cast(backbone)
+        (adapter.backbone, adapter.precision) = (backbone.keepingWeights(as: type, fromBlock: first), type)
         return adapter
     }
 
@@ -50,7 +51,8 @@ public struct PromptTuning: Adapter {
             state = features[start]
         } else {
             guard let input = features.input else { stop("PromptTuning runs the whole network, and there is no input") }
-            state = backbone.embedded(input, during: nil)
+            let embedded = backbone.embedded(input, during: nil)
+            state = precision.map(embedded.cast) ?? embedded
             own = backbone.mask(of: input)
         }
         let (examples, length, count) = (state.shape[0], state.shape[1], prompts[0].shape[0])
