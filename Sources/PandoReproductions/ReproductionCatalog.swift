@@ -4,7 +4,7 @@ import PandoTraining
 public enum ReproductionCatalog {
     /// By room, in the order of the page.
     public static let all: [any Reproduction] = [
-        UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
+        LoRAReproduction(), UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
         FeatureCodingReproduction(), ThreeStageReproduction(),
     ]
 
