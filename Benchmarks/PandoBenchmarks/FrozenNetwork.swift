@@ -79,6 +79,21 @@ enum FrozenNetwork: String, CaseIterable {
     /// Texts that one thread encodes at once, as many as `FrozenBackbone` lets it.
     private static let textsAtOnce = 8
 
+    /// Of the network that is deployed, its pretraining's classifier left out.
+    var parameterCount: Int {
+        get throws {
+            guard let name = pictureName else {
+                return try BackboneSource(WeightsLocation.find(rawValue)).open().network.parameterCount
+            }
+            let architecture = try Catalog.architecture(named: name)
+            let classifiers = type(of: architecture.configuration).classifierNames
+            return try Self.network(name).namedTensors.reduce(0) { count, tensor in
+                let isClassifier = classifiers.contains { tensor.name.hasPrefix($0 + ".") }
+                return tensor.isParameter && !isClassifier ? count + tensor.tensor.elementCount : count
+            }
+        }
+    }
+
     /// Nil for a network over texts.
     private var pictureName: String? {
         switch self {

@@ -18,6 +18,9 @@ extension Work {
         works += [perceptronTraining(), headTraining()]
         for network in AdaptedNetwork.allCases { works += Precision.allCases.map { adapting(network, $0) } }
         works.append(furtherTask(features: features))
+        for network in [FrozenNetwork.miniLM, .mobileNetV2] {
+            works += Precision.allCases.map { tenTasks(network, $0, batch: 32, workers: workers) }
+        }
         let some: [(FrozenNetwork, Precision, Int)] = [
             (.mobileNetV2, .bf16, 1), (.mobileNetV2, .bf16, 32), (.resNet50, .f32, 1), (.vitSmall, .bf16, 8), (.miniLM, .f32, 8),
         ]

@@ -19,17 +19,10 @@ extension AdapterCommand {
         @OptionGroup var printing: OutputOptions
 
         struct Kind: Encodable {
-            struct Option: Encodable {
-                let name: String
-                /// What may be written, in words.
-                let values: String
-                let meaning: String
-            }
-
             let kind: String
             let place: AdapterPlace
             let summary: String
-            let options: [Option]
+            let options: [PlanOptionText]
         }
 
         func run() throws {
@@ -53,11 +46,7 @@ extension AdapterCommand {
 
         /// One kind with its options.
         private static func text(_ kind: Kind) -> String {
-            let title = "\(kind.kind) (\(kind.place.rawValue)): \(kind.summary)"
-            if kind.options.isEmpty { return title + "\n\nno options" }
-            var table = Table([.init("option"), .init("values"), .init("meaning")], widestCell: 100)
-            for option in kind.options { table.add(option.name, option.values, option.meaning) }
-            return "\(title)\n\n\(table)"
+            "\(kind.kind) (\(kind.place.rawValue)): \(kind.summary)\n\n\(PlanOptionText.table(of: kind.options))"
         }
 
         private static func kind<Configuration: AdapterConfiguration>(
@@ -65,20 +54,7 @@ extension AdapterCommand {
         ) -> Kind {
             Kind(
                 kind: type.kind, place: place, summary: type.summary,
-                options: type.options.map { .init(name: $0.name, values: $0.valuesInWords, meaning: $0.meaning) })
-        }
-    }
-}
-
-extension PlanOption {
-    /// What may be written after its name.
-    fileprivate var valuesInWords: String {
-        switch value {
-        case .integer(let range, _): "\(range.lowerBound) to \(range.upperBound)"
-        case .number(let range, _): "\(Console.short(range.lowerBound)) to \(Console.short(range.upperBound))"
-        case .flag: "true or false"
-        case .choice(let names, _): names.joined(separator: ", ")
-        case .texts: "a list of names"
+                options: type.options.map(PlanOptionText.init))
         }
     }
 }

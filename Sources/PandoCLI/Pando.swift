@@ -19,7 +19,7 @@ struct PandoCommand: ParsableCommand {
         subcommands: [
             TrainCommand.self, AdviseCommand.self, EvaluateCommand.self, PredictCommand.self, SearchCommand.self,
             CompareCommand.self, FeaturesCommand.self, ImportCommand.self, InspectCommand.self, AdapterCommand.self,
-            ExportCommand.self, DataCommand.self, RunsCommand.self, ReproduceCommand.self, DoctorCommand.self,
+            SharingCommand.self, ExportCommand.self, DataCommand.self, RunsCommand.self, ReproduceCommand.self, DoctorCommand.self,
         ])
 
     static func main() {

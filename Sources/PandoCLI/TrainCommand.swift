@@ -57,7 +57,7 @@ struct TrainCommand: ParsableCommand {
                     validation: metrics(.validation), test: metrics(.test)))
         }
         print(MetricsTable.make(plan.tasks.map(\.name), [("validation", metrics(.validation)), ("test", metrics(.test))]))
-        if plan.tasks.contains(where: { $0.adapter != AdapterChoice() }) {
+        if plan.sharing != nil || plan.tasks.contains(where: { $0.adapter != AdapterChoice() }) {
             print("\n\(Self.adapters(plan.tasks.map(\.name), outcome.branches))")
         }
         let examples = plan.backbone.readsTexts ? "texts" : "images"

@@ -94,7 +94,8 @@ private func bits(_ branches: SharedBranches) -> [String: [UInt32]] {
         var interruptions = 0
         while true {
             let flag = CancellationFlag()
-            let ending = try trainer.run(checkpoint: file, fingerprint: "same", cancellation: flag) { _ in flag.cancel() }
+            let ending = try trainer.run(
+                checkpoint: file, fingerprint: "same", cancellation: flag, progress: { _, _ in }, { _ in flag.cancel() })
             if ending == .finished { break }
             interruptions += 1
             trainer = try JointTrainer(
@@ -124,7 +125,7 @@ private func bits(_ branches: SharedBranches) -> [String: [UInt32]] {
             return trainer.branches
         }
         for (one, other) in zip(exact[0].namedTensors, exact[1].namedTensors) {
-            let difference = (one.tensor - other.tensor).abs().max().scalar()
+            let difference = zip(one.tensor.scalars(), other.tensor.scalars()).map { abs($0 - $1) }.max() ?? 0
             #expect(difference < 2e-3, "\(one.name): \(difference)")
         }
     }
@@ -135,6 +136,8 @@ private func bits(_ branches: SharedBranches) -> [String: [UInt32]] {
         for task in plan.tasks.indices { plan.tasks[task].head.dropout = 0 }
         var trainer = try trainer(
             world, plan, balancing: FixedWeights(values: [1, 1, 1], readsGradients: true), workers: 2)
+        // Heads begin with zeros, through which no gradient passes.
+        for _ in 0..<3 { try trainer.takeStep(learningRate: 0.01) }
         let drawn = [[0, 1, 2, 3], [4, 5], [6, 7, 8]]
         let gradients = (0..<3).map { task in
             let examples = trainer.joint.tasks[task].examples(in: .train)
@@ -150,6 +153,7 @@ private func bits(_ branches: SharedBranches) -> [String: [UInt32]] {
         }
         try trainer.takeStep(on: drawn)
         let seen = try #require((trainer.balancing as? FixedWeights)?.seen)
+        #expect(seen[0] > 0 && seen[4] > 0 && seen[8] > 0)
         for first in 0..<3 {
             for second in 0..<3 {
                 let expected = zip(gradients[first], gradients[second]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
@@ -254,8 +258,8 @@ private func bits(_ branches: SharedBranches) -> [String: [UInt32]] {
             world(adversary: true), TrainPlan(batchSize: 64, learningRate: 5e-3), mixture: TaskMixture())
         for evidence in filter.evidence where !evidence.isKept {
             let gain = try #require(evidence.gain)
-            #expect(gain > evidence.gainError!)
-            #expect(evidence.cosine + evidence.cosineError < 0)
+            #expect(gain > 2 * evidence.gainError!)
+            #expect(evidence.cosine < 2 * evidence.cosineError)
         }
         #expect(filter.kept.count >= 3)
     }

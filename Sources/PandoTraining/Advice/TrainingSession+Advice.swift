@@ -28,6 +28,10 @@ extension TrainingSession {
             throw AdapterError(
                 "plan '\(plan.name)'", "backbone.train: adapters stand on a frozen backbone; leave 'train' out to try them")
         }
+        guard plan.sharing == nil else {
+            throw AdapterError(
+                "plan '\(plan.name)'", "sharing: adapters are tried for each task by itself; leave 'sharing' out to try them")
+        }
         let (backbone, dataset) = (try plan.openBackbone(), try plan.data.dataset())
         let trials = AdapterTrials(
             session: self, backbone: backbone, dataset: dataset, tasks: try TaskData.prepare(plan, on: dataset),

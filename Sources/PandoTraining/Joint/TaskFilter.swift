@@ -6,9 +6,9 @@ import PandoTensor
 /// Which tasks train together without harming each other, and the evidence for it.
 ///
 /// A short joint run measures how the tasks' gradients in the shared part point: a task is suspect whose mean cosine with
-/// the others is below 0 by more than its standard error. The run is then repeated without the suspect, and the suspect
-/// is filtered out if the others gain by that more than the standard error of their gains. At most a third of the tasks
-/// are filtered out.
+/// the others is not above 0 by two standard errors. The run is then repeated without the suspect, and the suspect is
+/// filtered out if the others gain by that more than two standard errors of their gains. At most a third of the tasks are
+/// filtered out.
 ///
 /// - Source: the first stage of Qu et al. 2025 (arXiv:2411.03644); the paper names the filter and its purpose, the
 ///   criterion is ours.
@@ -65,7 +65,7 @@ public struct TaskFilter: Sendable, Codable {
             let (mean, error) = Self.meanAndError(cosines)
             return Evidence(task: few.tasks[task].name, cosine: mean, cosineError: error)
         }
-        let suspects = all.filter { evidence[$0].cosine + evidence[$0].cosineError < 0 }
+        let suspects = all.filter { evidence[$0].cosine < 2 * evidence[$0].cosineError }
             .sorted { evidence[$0].cosine < evidence[$1].cosine }.prefix(all.count / 3)
         var left = all
         var before = mixed.scores
@@ -75,7 +75,7 @@ public struct TaskFilter: Sendable, Codable {
             let gains = RelativeGain.each(others.map { without[$0]! }, over: others.map { before[$0]! })
             let (gain, error) = Self.meanAndError(gains)
             (evidence[suspect].gain, evidence[suspect].gainError) = (gain, error)
-            guard gain > error else { continue }
+            guard gain > 2 * error else { continue }
             evidence[suspect].isKept = false
             (left, before) = (others, without)
         }

@@ -121,8 +121,15 @@ extension TrainingSession {
                         featureCount: adapter.request.vector ? features.vectorLength : 0)
                 return BranchTask(data, adapter: adapter, features: reader, texts: texts[data.name])
             }
-            var trainer = try Trainer(schedule, branches, workers: workers)
-            _ = try trainer.run(cancellation: cancellation)
+            if plan.sharedTasks.isEmpty {
+                var trainer = try Trainer(schedule, branches, workers: workers)
+                _ = try trainer.run(cancellation: cancellation)
+            } else {
+                var session = self
+                session.plan.train = schedule
+                session.plan.sharing?.staging = .joint
+                _ = try session.trainTogether(branches, on: backbone, nil, resumes: false, cancellation) { _ in }
+            }
         }
         if cancellation?.isCancelled == true { throw CancellationError() }
         return MemoryForecast.Phase("training", measured)
