@@ -64,14 +64,10 @@ struct AdviseCommand: ParsableCommand {
         return bounds
     }
 
-    private func names(_ list: String) -> [String] {
-        list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-    }
-
     func run() throws {
         var plan = try Plan(contentsOf: URL(fileURLWithPath: plan))
-        if let tasks { plan = try plan.keeping(tasks: names(tasks)) }
-        let kinds = try candidates.map { try AdapterCatalog.kinds(named: names($0)) } ?? AdapterCatalog.kinds
+        if let tasks { plan = try plan.keeping(tasks: Console.names(tasks)) }
+        let kinds = try candidates.map { try AdapterCatalog.kinds(named: Console.names($0)) } ?? AdapterCatalog.kinds
         let bounds = try bounds(of: plan)
         let session = try features.session(plan)
         let display = SessionDisplay(isQuiet: printing.quiet)

@@ -34,6 +34,11 @@ enum Console {
         return String(format: abs(value) < 9.9995 ? "%.3f" : "%.1f", value)
     }
 
+    /// The names in a list that is separated by commas.
+    static func names(_ list: String) -> [String] {
+        list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+
     /// `6`, `3.42`, `1.2e+07`: a number in a sentence.
     static func short(_ value: Double) -> String { String(format: "%.3g", value) }
 }

@@ -17,9 +17,10 @@ struct PandoCommand: ParsableCommand {
             pando doctor tells whether this machine is ready.
             """,
         subcommands: [
-            TrainCommand.self, AdviseCommand.self, EvaluateCommand.self, PredictCommand.self, SearchCommand.self,
-            CompareCommand.self, FeaturesCommand.self, ImportCommand.self, InspectCommand.self, AdapterCommand.self,
-            SharingCommand.self, ExportCommand.self, DataCommand.self, RunsCommand.self, ReproduceCommand.self, DoctorCommand.self,
+            TrainCommand.self, AdviseCommand.self, AffinityCommand.self, BudgetCommand.self, EvaluateCommand.self,
+            PredictCommand.self, SearchCommand.self, CompareCommand.self, FeaturesCommand.self, ImportCommand.self,
+            InspectCommand.self, AdapterCommand.self, SharingCommand.self, ExportCommand.self, DataCommand.self,
+            RunsCommand.self, ReproduceCommand.self, DoctorCommand.self,
         ])
 
     static func main() {

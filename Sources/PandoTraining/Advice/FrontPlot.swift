@@ -33,11 +33,11 @@ public struct FrontPlot {
         var lines = [
             #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \#(Int(width)) \#(Int(height))" role="img" "#
                 + #"aria-labelledby="title description" font-family="Helvetica, Arial, sans-serif" font-size="12">"#,
-            "<title id=\"title\">\(Self.escaped(heading))</title>",
-            "<desc id=\"description\">\(Self.escaped(description))</desc>",
+            "<title id=\"title\">\(SVG.escaped(heading))</title>",
+            "<desc id=\"description\">\(SVG.escaped(description))</desc>",
             ##"<rect width="100%" height="100%" fill="#ffffff"/>"##,
-            Self.text(heading, at: (Self.frame.left, 26), ##"font-size="16" font-weight="bold" fill="#1b1b1b""##),
-            Self.text(
+            SVG.text(heading, at: (Self.frame.left, 26), ##"font-size="16" font-weight="bold" fill="#1b1b1b""##),
+            SVG.text(
                 "up and to the left is better; filled: nothing is better in both; ring: recommended",
                 at: (Self.frame.left, 46), ##"fill="#555555""##),
         ]
@@ -68,23 +68,23 @@ public struct FrontPlot {
         func y(_ value: Double) -> Double { bottom - 10 - vertical.place(of: value) * (bottom - top - 20) }
         var lines: [String] = []
         for tick in vertical.ticks {
-            lines.append(Self.line((left, y(tick.value)), (right, y(tick.value)), "#e4e4e4"))
-            lines.append(Self.text(tick.text, at: (left - 8, y(tick.value) + 4), ##"text-anchor="end" fill="#444444""##))
+            lines.append(SVG.line((left, y(tick.value)), (right, y(tick.value)), "#e4e4e4"))
+            lines.append(SVG.text(tick.text, at: (left - 8, y(tick.value) + 4), ##"text-anchor="end" fill="#444444""##))
         }
         for tick in horizontal.ticks {
-            lines.append(Self.line((x(tick.value), top), (x(tick.value), bottom), "#e4e4e4"))
-            lines.append(Self.text(tick.text, at: (x(tick.value), bottom + 18), ##"text-anchor="middle" fill="#444444""##))
+            lines.append(SVG.line((x(tick.value), top), (x(tick.value), bottom), "#e4e4e4"))
+            lines.append(SVG.text(tick.text, at: (x(tick.value), bottom + 18), ##"text-anchor="middle" fill="#444444""##))
         }
-        lines.append(Self.line((left, bottom), (right, bottom), "#444444"))
-        lines.append(Self.line((left, top), (left, bottom), "#444444"))
+        lines.append(SVG.line((left, bottom), (right, bottom), "#444444"))
+        lines.append(SVG.line((left, top), (left, bottom), "#444444"))
         lines.append(
-            Self.text(horizontal.title, at: ((left + right) / 2, bottom + 42), ##"text-anchor="middle" fill="#1b1b1b""##))
+            SVG.text(horizontal.title, at: ((left + right) / 2, bottom + 42), ##"text-anchor="middle" fill="#1b1b1b""##))
         let middle = (top + bottom) / 2
         lines.append(
-            Self.text(
+            SVG.text(
                 vertical.title, at: (left - 48, middle),
                 ##"text-anchor="middle" fill="#1b1b1b" "##
-                    + #"transform="rotate(-90 \#(Self.number(left - 48)) \#(Self.number(middle)))""#))
+                    + #"transform="rotate(-90 \#(SVG.number(left - 48)) \#(SVG.number(middle)))""#))
 
         let points = advice.trials.map { (trial: $0, cost: cost($0), at: (x: x(cost($0)), y: y($0.score))) }
         let front = points.filter { point in
@@ -95,9 +95,9 @@ public struct FrontPlot {
         }.sorted { ($0.cost, $0.trial.score) < ($1.cost, $1.trial.score) }
         if let first = front.first {
             // A step: what the next one costs buys its score, nothing in between does.
-            var path = "M\(Self.number(first.at.x)) \(Self.number(first.at.y))"
-            for point in front.dropFirst() { path += " H\(Self.number(point.at.x)) V\(Self.number(point.at.y))" }
-            path += " H\(Self.number(right))"
+            var path = "M\(SVG.number(first.at.x)) \(SVG.number(first.at.y))"
+            for point in front.dropFirst() { path += " H\(SVG.number(point.at.x)) V\(SVG.number(point.at.y))" }
+            path += " H\(SVG.number(right))"
             lines.append(##"<path d="\##(path)" fill="none" stroke="#0b6bb5" stroke-width="1.5"/>"##)
         }
         var labels = PlotLabels(
@@ -107,16 +107,16 @@ public struct FrontPlot {
         for point in points.sorted(by: { a, _ in front.contains { $0.trial.kind == a.trial.kind } }) {
             let box = labels.place(point.trial.kind, beside: point.at)
             let end = box.nearest(to: point.at)
-            if hypot(end.x - point.at.x, end.y - point.at.y) > 12 { lines.append(Self.line(point.at, end, "#9a9a9a")) }
+            if hypot(end.x - point.at.x, end.y - point.at.y) > 12 { lines.append(SVG.line(point.at, end, "#9a9a9a")) }
             // White around the letters, where they stand on a line.
             let halo = ##" stroke="#ffffff" stroke-width="3" paint-order="stroke""##
             let weight = point.trial.kind == recommended ? #" font-weight="bold""# : ""
             let style = ##"fill="#1b1b1b"\##(halo)\##(weight)"##
-            lines.append(Self.text(point.trial.kind, at: (box.left, box.bottom - 3), style))
+            lines.append(SVG.text(point.trial.kind, at: (box.left, box.bottom - 3), style))
         }
         for point in points {
             let isFirst = front.contains { $0.trial.kind == point.trial.kind }
-            let place = (Self.number(point.at.x), Self.number(point.at.y))
+            let place = (SVG.number(point.at.x), SVG.number(point.at.y))
             if point.trial.kind == recommended {
                 lines.append(
                     ##"<circle cx="\##(place.0)" cy="\##(place.1)" r="9" fill="none" stroke="#c8500a" stroke-width="2"/>"##)
@@ -126,23 +126,5 @@ public struct FrontPlot {
                     + ##"stroke="#0b6bb5" stroke-width="1.5"/>"##)
         }
         return lines
-    }
-
-    // MARK: SVG
-
-    private static func number(_ value: Double) -> String { String(format: "%.1f", value) }
-
-    private static func text(_ text: String, at place: (x: Double, y: Double), _ style: String) -> String {
-        #"<text x="\#(number(place.x))" y="\#(number(place.y))" \#(style)>\#(escaped(text))</text>"#
-    }
-
-    private static func line(_ start: (x: Double, y: Double), _ end: (x: Double, y: Double), _ color: String) -> String {
-        #"<line x1="\#(number(start.x))" y1="\#(number(start.y))" "#
-            + #"x2="\#(number(end.x))" y2="\#(number(end.y))" stroke="\#(color)"/>"#
-    }
-
-    private static func escaped(_ text: String) -> String {
-        text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-            .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
     }
 }

@@ -60,7 +60,7 @@ public struct JointTrainer: Sendable {
     public typealias Ending = Trainer.Ending
 
     /// Gradients are scaled down to this norm.
-    private static let gradientLimit: Float = 1
+    var gradientLimit: Float = 1
 
     /// Prepares the first stage.
     /// - Precondition: there is a stage, and every stage has tasks; a task that is in none stays as it is.
@@ -242,7 +242,7 @@ public struct JointTrainer: Sendable {
         for case let (task, loss?) in found.losses.enumerated() where !loss.isFinite {
             throw .notFinite(task: joint.tasks[task].name, epoch: epoch + 1, culprit: "the loss is \(loss) at step \(step + 1)")
         }
-        optimizer.update(&branches, along: found.gradients.clipped(toNorm: Self.gradientLimit))
+        optimizer.update(&branches, along: found.gradients.clipped(toNorm: gradientLimit))
         branches.updateBuffers(by: found.updates)
         step += 1
         return found.losses
