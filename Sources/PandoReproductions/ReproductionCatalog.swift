@@ -5,7 +5,7 @@ public enum ReproductionCatalog {
     /// By room, in the order of the page.
     public static let all: [any Reproduction] = [
         LoRAReproduction(), UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
-        FeatureCodingReproduction(), ThreeStageReproduction(),
+        FeatureCodingReproduction(), ThreeStageReproduction(), LabelBudgetReproduction(),
     ]
 
     /// The reproduction of this name.
