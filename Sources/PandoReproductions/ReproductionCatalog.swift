@@ -5,7 +5,8 @@ public enum ReproductionCatalog {
     /// By room, in the order of the page.
     public static let all: [any Reproduction] = [
         LoRAReproduction(), UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
-        FeatureCodingReproduction(), ThreeStageReproduction(), LabelBudgetReproduction(),
+        FeatureCodingReproduction(), ThreeStageReproduction(), LabelBudgetReproduction(), APEMReproduction(),
+        AdaShareReproduction(),
     ]
 
     /// The reproduction of this name.
