@@ -1,4 +1,5 @@
 import Foundation
+import PandoBranches
 
 extension Work {
     /// All works in the order of the table, those on files only if there are files.
@@ -20,6 +21,9 @@ extension Work {
         works.append(furtherTask(features: features))
         for network in [FrozenNetwork.miniLM, .mobileNetV2] {
             works += Precision.allCases.map { tenTasks(network, $0, batch: 32, workers: workers) }
+        }
+        for precision in Precision.allCases {
+            works += [elastic(TNNConfiguration(), precision), elastic(ECMTConfiguration(), precision)]
         }
         let some: [(FrozenNetwork, Precision, Int)] = [
             (.mobileNetV2, .bf16, 1), (.mobileNetV2, .bf16, 32), (.resNet50, .f32, 1), (.vitSmall, .bf16, 8), (.miniLM, .f32, 8),

@@ -12,7 +12,7 @@ struct Work {
         var description: String { "\(work) \(precision) batch \(batch)" }
 
         /// Whether less is better.
-        var isCost: Bool { unit == "s" || unit == "MB" }
+        var isCost: Bool { ["s", "ms", "MB", "share"].contains(unit) }
     }
 
     /// Of the lines, in their order.

@@ -5,6 +5,9 @@ enum Locations {
     /// Stored features: may be deleted at any time, at the price of computing them again.
     static var features: URL { base("XDG_CACHE_HOME", ".cache").appendingPathComponent("pando/features") }
 
+    /// What elastic bundles take on this machine: may be deleted at any time, at the price of measuring it again.
+    static var costs: URL { base("XDG_CACHE_HOME", ".cache").appendingPathComponent("pando/costs") }
+
     /// The registry of runs, their checkpoints and their TensorBoard files.
     static var runs: URL { base("XDG_DATA_HOME", ".local/share").appendingPathComponent("pando/runs") }
 

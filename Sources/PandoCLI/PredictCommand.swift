@@ -15,6 +15,7 @@ struct PredictCommand: ParsableCommand {
               pando predict out/clipart drawing.png
               pando predict out/clipart drawings/*.png --tasks category --top 1
               pando predict out/clipart drawings/*.png --sheet sheet.png
+              pando predict out/clipart drawing.png --compute 0.4 --prefer category=2 tags=1
               pando predict out/debian "mutt: text-based mailreader supporting MIME, GPG, PGP and threading"
             """)
 
@@ -33,6 +34,7 @@ struct PredictCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Draw the pictures with their predictions on one PNG.", valueName: "file"))
     var sheet: String?
 
+    @OptionGroup var compute: ComputeOptions
     @OptionGroup var pictures: PictureOptions
     @OptionGroup var printing: OutputOptions
 
@@ -59,7 +61,7 @@ struct PredictCommand: ParsableCommand {
     }
 
     func run() throws {
-        let bundle = try Bundle(at: URL(fileURLWithPath: bundle, isDirectory: true))
+        let bundle = try compute.running(Bundle(at: URL(fileURLWithPath: bundle, isDirectory: true)))
         switch bundle.backbone.reading {
         case .pictures(let preprocessing): try predictPictures(bundle, preprocessing)
         case .texts: try predictTexts(bundle)

@@ -7,6 +7,7 @@ public enum ReproductionCatalog {
         LoRAReproduction(), UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
         FeatureCodingReproduction(), ThreeStageReproduction(), LabelBudgetReproduction(), APEMReproduction(),
         AdaShareReproduction(),
+        TNNReproduction(), ECMTReproduction(),
     ]
 
     /// The reproduction of this name.

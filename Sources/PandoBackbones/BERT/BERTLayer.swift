@@ -9,6 +9,8 @@ struct BERTLayer: Module {
     var intermediate, output: Linear
     var outputNorm: LayerNorm
     let activation: Activation
+    /// Whether the layer hands on what it is given, to save its cost.
+    var isLeftOut = false
 
     init(_ configuration: BERTConfiguration) {
         let (size, wide) = (configuration.hiddenSize, configuration.intermediateSize)
@@ -21,6 +23,7 @@ struct BERTLayer: Module {
     }
 
     func callAsFunction(_ x: Tensor, mask: Tensor?) -> Tensor {
+        if isLeftOut { return x }
         let attended = attentionNorm(attentionOutput(attention(x, mask: mask)) + x)
         return outputNorm(output(intermediate(attended).applying(activation)) + attended)
     }
@@ -42,7 +45,7 @@ struct BERTLayer: Module {
 /// - Shapes: `[N, T, C]` → the same.
 struct BERTAttention: SelfAttention {
     var query, key, value: Linear
-    let headCount: Int
+    var headCount: Int
     var prefix: AttentionPrefix?
 
     var features: Int { key.outFeatures }

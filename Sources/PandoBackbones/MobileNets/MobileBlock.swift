@@ -58,6 +58,8 @@ struct MobileBlock: Module {
     var squeeze: SqueezeExcitation?
     var projection: ConvolutionBlock
     let addsInput: Bool
+    /// Whether the block hands on what it is given, to save its cost.
+    var isLeftOut = false
 
     var outChannels: Int { projection.convolution.weight.shape[0] }
     var stride: Int { depthwise.convolution.stride }
@@ -82,6 +84,7 @@ struct MobileBlock: Module {
     }
 
     func callAsFunction(_ x: Tensor, during pass: TrainingPass?) -> Tensor {
+        if isLeftOut { return x }
         var inner = depthwise(expansion?(x, during: pass) ?? x, during: pass)
         inner = squeeze?(inner) ?? inner
         let projected = projection(inner, during: pass)

@@ -114,6 +114,8 @@ struct ResidualBlock: Module {
     /// Brings the input to the output's shape where they differ.
     var downsample: ConvolutionBlock?
     let activation: Activation
+    /// Whether the block adds nothing to what it is given, to save its cost.
+    var isLeftOut = false
 
     var outChannels: Int { convolutions[convolutions.count - 1].convolution.weight.shape[0] }
     var stride: Int { convolutions.reduce(1) { $0 * $1.convolution.stride } }
@@ -138,6 +140,7 @@ struct ResidualBlock: Module {
     }
 
     func callAsFunction(_ x: Tensor, during pass: TrainingPass?) -> Tensor {
+        if isLeftOut { return x.applying(activation) }
         let shortcut = downsample?(x, during: pass) ?? x
         let residual = convolutions.reduce(x) { $1($0, during: pass) }
         return (residual + shortcut).applying(activation)

@@ -31,6 +31,8 @@ struct TransformerBlock: Module {
     var perceptronScale: Tensor?
     let activation: Activation
     let isGated: Bool
+    /// Whether the block hands on what it is given, to save its cost.
+    var isLeftOut = false
 
     init(_ sizes: TransformerBlockSizes) {
         let (features, wide) = (sizes.features, sizes.intermediateSize)
@@ -46,6 +48,7 @@ struct TransformerBlock: Module {
 
     /// - Parameter mask: `[N, 1, 1, T]`, added to scores.
     func callAsFunction(_ x: Tensor, mask: Tensor? = nil, isCausal: Bool = false) -> Tensor {
+        if isLeftOut { return x }
         let attended = attention(attentionNorm(x), scaledBy: attentionScale, mask: mask, isCausal: isCausal) + x
         return contraction.scaled(by: perceptronScale, expanded(perceptronNorm(attended))) + attended
     }
@@ -77,7 +80,7 @@ struct TransformerAttention: SelfAttention {
     /// Query, key and value in one.
     var projections: Linear
     var output: Linear
-    let headCount: Int
+    var headCount: Int
     var prefix: AttentionPrefix?
 
     var features: Int { output.inFeatures }

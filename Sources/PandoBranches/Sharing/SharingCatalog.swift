@@ -4,7 +4,7 @@ public enum SharingCatalog {
     public static let kinds: [any SharingConfiguration.Type] = [
         TrunkConfiguration.self, CrossStitchConfiguration.self, MTANConfiguration.self, MMoEConfiguration.self,
         PLEConfiguration.self, TaskExpertConfiguration.self, SwinFaceConfiguration.self, FaceXFormerConfiguration.self,
-        APEMConfiguration.self, AdaShareConfiguration.self,
+        APEMConfiguration.self, AdaShareConfiguration.self, TNNConfiguration.self, ECMTConfiguration.self,
     ]
 
     /// The kind of this name.

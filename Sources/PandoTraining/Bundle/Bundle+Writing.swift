@@ -43,7 +43,7 @@ extension Bundle {
     /// - Throws: `BundleError` or `FileError`; nothing is changed then.
     static func write(
         to url: URL, plan: Plan, backbone: PlanBackbone, textFolder: URL?, tasks: [TrainedTask],
-        metrics: [String: [Split: TaskMetrics]], cost: TrainingCost
+        metrics: [String: [Split: TaskMetrics]], cost: TrainingCost, costs: MeasuredCosts? = nil
     ) throws {
         try checkReplaceable(url)
         let url = url.standardizedFileURL.resolvingSymlinksInPath()
@@ -64,6 +64,7 @@ extension Bundle {
             if let view = tasks.lazy.compactMap({ $0.branch.adapter as? SharedView }).first {
                 try contents.write(tensors: view.sharing.namedTensors, to: Bundle.sharingFile)
             }
+            if let costs { try contents.write(json: costs, to: Bundle.costsFile) }
             for task in tasks { try contents.write(task, metrics: metrics[task.data.name] ?? [:], plan: plan) }
             try contents.write(
                 json: BundleManifest(plan: plan, cost: cost, files: contents.digests), to: BundleManifest.name)

@@ -13,7 +13,8 @@ import PandoTensor
 ///                             perhaps modules.json and what it names (texts)
 /// text_backbone/              config.json, tokenizer.json, model.safetensors, perhaps modules.json and what it names
 ///                             (only with a retrieval task)
-/// sharing/                    model.safetensors: what tasks share beside the backbone (only where they do)
+/// sharing/                    model.safetensors: what tasks share beside the backbone (only where they do);
+///                             costs.json: time and metrics at each operating point, where it can be run at several
 /// tasks/NAME/                 task.json, head.safetensors, labels.json, metrics.json, README.md; with an adapter that
 ///                             learned something adapter_model.safetensors, and PEFT's adapter_config.json if it is a LoRA
 /// ```
@@ -31,7 +32,9 @@ public struct Bundle: Sendable {
     public let plan: Plan
     public let backbone: PlanBackbone
     /// In the plan's order.
-    public let tasks: [Task]
+    public internal(set) var tasks: [Task]
+    /// Of what tasks share, if that can be run at several costs.
+    let costs: MeasuredCosts?
     public let cost: TrainingCost
     /// Folder of the text encoder, if a task needs one.
     public let textFolder: URL?
@@ -52,6 +55,9 @@ public struct Bundle: Sendable {
         let unknown = plan.backbone.readTaps.filter { name in !network.taps.contains { $0.name == name } }
         guard unknown.isEmpty else { throw BundleError(url.path, "the backbone has no taps \(unknown)") }
         let textFeatures = try textFolder.map { try TextBackboneSource($0).pooledFeatures }
+        let costsFile = url.appendingPathComponent(Self.costsFile)
+        costs = FileManager.default.fileExists(atPath: costsFile.path)
+            ? try Self.decode(MeasuredCosts.self, costsFile) : nil
         let adapters = try Self.adapters(of: manifest.plan, on: network, in: url)
         tasks = try zip(plan.tasks, adapters).map { task, adapter in
             let folder = url.appendingPathComponent("tasks").appendingPathComponent(task.name)

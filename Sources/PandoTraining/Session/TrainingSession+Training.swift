@@ -38,11 +38,13 @@ extension TrainingSession {
         /// By task and split.
         let metrics: [String: [Split: TaskMetrics]]
         let cost: TrainingCost
+        /// Of what tasks share, if that can be run at several costs.
+        var costs: MeasuredCosts?
 
         func write(to bundle: URL) throws {
             try Bundle.write(
                 to: bundle, plan: plan, backbone: backbone, textFolder: textFolder, tasks: tasks, metrics: metrics,
-                cost: cost)
+                cost: cost, costs: costs)
         }
     }
 
@@ -120,7 +122,20 @@ extension TrainingSession {
             peakResidentBytes: Self.peakResidentBytes)
         return Trained(
             plan: finalPlan, backbone: prepared.backbone, textFolder: prepared.textFolder, tasks: trained, metrics: metrics,
-            cost: cost)
+            cost: cost, costs: try costs(of: trained, tasks, on: prepared.backbone))
+    }
+
+    /// What is shared at each of its costs; `nil` if it has only one.
+    private func costs(of trained: [TrainedTask], _ tasks: [String: BranchTask], on backbone: PlanBackbone) throws
+        -> MeasuredCosts?
+    {
+        let sharing = trained.filter { $0.branch.adapter is SharedView }
+        guard let view = sharing.first?.branch.adapter as? SharedView, let policy = view.sharing as? any Elastic else {
+            return nil
+        }
+        return try MeasuredCosts(
+            of: policy, on: backbone, plan: plan, tasks: sharing.map { tasks[$0.data.name]! },
+            heads: sharing.map(\.branch.head), workers: workers)
     }
 
     /// Trains branches that share nothing.
