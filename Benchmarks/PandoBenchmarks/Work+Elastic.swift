@@ -1,5 +1,6 @@
 import PandoBackbones
 import PandoBranches
+import PandoNN
 import PandoTensor
 
 extension Work {
