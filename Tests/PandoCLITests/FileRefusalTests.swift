@@ -126,7 +126,7 @@ extension CommandLineTests {
 
             let manifest = workshop.folder.file("bundle/bundle.json")
             let text = try String(contentsOf: manifest, encoding: .utf8)
-            try Data(text.replacing("\"version\" : 3", with: "\"version\" : 7").utf8).write(to: manifest)
+            try Data(text.replacing("\"version\" : 4", with: "\"version\" : 7").utf8).write(to: manifest)
             try expectRefusal(says: ["newer Pando", "7"])
             try Data(text.utf8).write(to: manifest)
             #expect(try program.run("predict", bundle, photo).code == 0)
