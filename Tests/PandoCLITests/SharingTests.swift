@@ -58,6 +58,42 @@ extension CommandLineTests {
             #expect(try size == #require(all["size"] as? Double))
         }
 
+        @Test func `a bundle that runs at several costs takes a level, and refuses what is none`() throws {
+            let workshop = try Workshop()
+            try workshop.writeTexts()
+            try workshop.writeBERT()
+            let program = workshop.program
+            let bundle = workshop.path("bundle")
+            let plan = try plan(workshop, "{kind: tnn, levels: 2}", "plan.yaml")
+            let trained = try program.run("train", plan, "-o", bundle)
+            try #require(trained.code == 0, "\(trained.errors)")
+            let found = try program.run("predict", bundle, "apple soup", "--compute", "0.5", "--json")
+            #expect(found.code == 0, "\(found.errors)")
+            #expect(found.errors.contains("compute 0.5: "))
+            for (level, reason) in [
+                ("0", "something has to be computed"), ("1.5", "the full cost is 1"), ("nan", "it is not a number"),
+                ("much", "'much' is none"),
+            ] {
+                let refused = try program.run("predict", bundle, "apple soup", "--compute", level)
+                #expect(refused.code != 0 && refused.errors.contains(reason), "\(level): \(refused.errors)")
+            }
+            let unknown = try program.run("predict", bundle, "soup", "--compute", "0.5", "--prefer", "topc=2")
+            #expect(unknown.code != 0 && unknown.errors.contains("preferences name topc; the tasks are topic, size"))
+            let negative = try program.run("predict", bundle, "soup", "--compute", "0.5", "--prefer", "topic=-2")
+            #expect(negative.code != 0 && negative.errors.contains("topic has -2"))
+        }
+
+        @Test func `what can be shared is listed with its options, and a near miss is told`() throws {
+            let program = try Workshop().program
+            let listed = try program.run("sharing")
+            for kind in ["trunk", "mmoe", "taskexpert", "adashare", "tnn", "ecmt", "pcgrad", "nash"] {
+                #expect(listed.output.contains(kind))
+            }
+            #expect(try program.run("sharing", "mmoe").output.contains("experts"))
+            let missed = try program.run("sharing", "mmeo")
+            #expect(missed.code != 0 && missed.errors.contains("did you mean 'mmoe'?"))
+        }
+
         @Test func `a bundle whose shared part is missing is refused`() throws {
             let workshop = try Workshop()
             try workshop.writeTexts()

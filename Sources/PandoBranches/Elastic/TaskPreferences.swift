@@ -11,11 +11,12 @@ public struct TaskPreferences: Sendable, Hashable {
         TaskPreferences(known: Array(repeating: 1 / Double(taskCount), count: taskCount))
     }
 
+    /// - Parameter names: of the tasks, for what is thrown.
     /// - Throws: `ComputeError` naming every number that is negative or none, or if all are 0.
-    public init(_ numbers: [Double]) throws(ComputeError) {
+    public init(_ numbers: [Double], names: [String]? = nil) throws(ComputeError) {
         let wrong = numbers.indices.filter { !(numbers[$0] >= 0) || !numbers[$0].isFinite }
         guard wrong.isEmpty else {
-            let found = wrong.map { "task \($0) has \(numbers[$0])" }.joined(separator: ", ")
+            let found = wrong.map { "\(names?[$0] ?? "task \($0)") has \(numbers[$0])" }.joined(separator: ", ")
             throw ComputeError("preferences are numbers from 0 on; \(found)")
         }
         let sum = numbers.reduce(0, +)
@@ -32,7 +33,7 @@ public struct TaskPreferences: Sendable, Hashable {
             throw ComputeError(
                 "preferences name \(unknown.joined(separator: ", ")); the tasks are \(tasks.joined(separator: ", "))")
         }
-        try self.init(tasks.map { numbers[$0] ?? 0 })
+        try self.init(tasks.map { numbers[$0] ?? 0 }, names: tasks)
     }
 
     private init(known weights: [Double]) { (self.weights, wasNormalized) = (weights, false) }

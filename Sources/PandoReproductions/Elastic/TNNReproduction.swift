@@ -27,6 +27,12 @@ struct TNNReproduction: Reproduction {
     private static let (method, plain) = ("TNN", "trained whole")
     private static let levels = 4
 
+    let remarks = """
+        A thousand texts and four epochs, shared among all utilisations, leave the whole network three points behind one that \
+        only ever trained whole. Time is measured and not counted: where half of the components take a little more than half \
+        of the time, what is chosen for half of the time is the next level below.
+        """
+
     func run(_ conditions: Conditions) throws -> Findings {
         var throttled = TNNConfiguration()
         (throttled.blocks, throttled.levels) = (6, Self.levels)
@@ -100,7 +106,7 @@ struct TNNReproduction: Reproduction {
                     sample { $0.throttled[last] - $0.plain[last] }.mean, .atLeast, -0.015, .points),
                 Check(
                     "at half of the time it is nearly as good as the whole network",
-                    sample { $0.half.accuracy - $0.plain[last] }.mean, .atLeast, -0.05, .points),
+                    sample { $0.half.accuracy - $0.plain[last] }.mean, .atLeast, -0.04, .points),
                 Check(
                     "at a quarter it beats the network trained whole and then throttled",
                     sample { $0.throttled[quarter] - $0.plain[quarter] }.mean, .atLeast, 0.1, .points),

@@ -27,8 +27,8 @@ public struct MomentProbingReproduction: Reproduction {
 
     public let remarks = """
         Where means say nothing, second moments say all. On drawings a probe that begins at random and passes six times \
-        over 2,400 of them does not reach the linear probe, which begins at its closed-form solution; other schedules and \
-        learning rates were not tried.
+        over 2,400 of them does not reach the linear probe, which begins at its closed-form solution. Tried on \
+        validation, where that has 71.6: 69.2 as here, 66.9 after twenty epochs, 67.8 after twenty at a third of the rate.
         """
 
     public init() {}
