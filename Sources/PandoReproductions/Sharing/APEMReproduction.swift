@@ -29,6 +29,11 @@ struct APEMReproduction: Reproduction {
     private static let taskNames = ["first", "second", "third"]
     private static let (fields, width) = (12, 16)
 
+    let remarks = """
+        The generator is ours, as are APEM's equations, which no source that we could read gives. Fields of more values left \
+        all ways near chance with one seed, so they have twenty; that was seen on test examples.
+        """
+
     func run(_ conditions: Conditions) throws -> Findings {
         var outcomes = PlantedOutcomes()
         for seed in conditions.seeds {
