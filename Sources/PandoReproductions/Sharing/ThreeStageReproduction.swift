@@ -28,8 +28,7 @@ struct ThreeStageReproduction: Reproduction {
         The filter finds the broken task with every seed, and no other. The rest is within noise: facets have few labelled \
         packages, and the mean score of one way differs by two points from seed to seed. Networks of their own each stop at \
         their own best epoch, tasks that share at the best of all; that small tasks learn after large ones does not help \
-        here. Before these settings, with half of the packages and networks of their own that were trained too briefly, \
-        sharing was ahead by five points.
+        here.
         """
 
     /// The facets of debtags that are tasks.
