@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import PandoTestSupport
 import Testing
 
@@ -92,6 +93,23 @@ extension CommandLineTests {
             #expect(try program.run("sharing", "mmoe").output.contains("experts"))
             let missed = try program.run("sharing", "mmeo")
             #expect(missed.code != 0 && missed.errors.contains("did you mean 'mmoe'?"))
+        }
+
+        @Test func `a plan whose tasks have changed does not go on from what was found of others`() throws {
+            let workshop = try Workshop()
+            try workshop.writeTexts()
+            try workshop.writeBERT()
+            let sharing = "{kind: trunk, adapter: unipt, stages: three-stage}"
+            let file = try plan(workshop, sharing, "plan.yaml")
+            let stopped = try workshop.program.start(["train", file, "-o", workshop.path("bundle")])
+            try stopped.says("training ")
+            stopped.send(SIGINT)
+            #expect(stopped.outcome().code == 130)
+            let text = String(decoding: try workshop.bytes("plan.yaml"), as: UTF8.self)
+            _ = try workshop.write(text.replacing(", size: {kind: regression}", with: ""), to: "plan.yaml")
+            let refused = try workshop.program.run("train", file, "-o", workshop.path("bundle"), "--resume")
+            #expect(refused.code == 1)
+            #expect(refused.errors.contains("the tasks that share have changed since"), "\(refused.errors)")
         }
 
         @Test func `a bundle whose shared part is missing is refused`() throws {

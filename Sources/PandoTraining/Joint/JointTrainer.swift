@@ -105,9 +105,6 @@ public struct JointTrainer: Sendable {
     private var stageSizes: [Int] { stages[stage].tasks.map { sampler.sizes[$0] } }
     private var stepsPerEpoch: Int { stageSizes.reduce(0, +) / batchSize }
 
-    /// Steps of an epoch of the present stage; 0 when all is done.
-    public var stepCount: Int { isDone ? 0 : stepsPerEpoch }
-
     private var generator: SeededGenerator { SeededGenerator(seed: plan.seed).split("joint stage \(stage)") }
 
     // MARK: Stages
@@ -250,8 +247,7 @@ public struct JointTrainer: Sendable {
 
     /// Each task's metrics on a split, as the branches are now, by task: of the tasks of the present stage, or of all that were
     /// trained.
-    package func metrics(in split: Split, of branches: SharedBranches? = nil) -> [Int: TaskMetrics] {
-        let branches = branches ?? self.branches
+    package func metrics(in split: Split) -> [Int: TaskMetrics] {
         let asked = isDone ? joint.tasks.indices.filter { hasBegun[$0] } : stages[stage].tasks
         let vectors = joint.vectors(
             of: asked, in: [split], through: branches.sharing, precision: plan.precision.elementType, workers: workers)

@@ -51,6 +51,10 @@ extension TrainingSession {
             do { filter = try JSONDecoder().decode(TaskFilter.self, from: data) } catch {
                 throw TrainingError.unusableCheckpoint(path: file.path, reason: "\(error)")
             }
+            guard filter.evidence.map(\.task) == plan.sharedTasks.map({ plan.tasks[$0].name }) else {
+                throw TrainingError.unusableCheckpoint(
+                    path: file.path, reason: "the tasks that share have changed since; train anew, or bring the old ones back")
+            }
         } else {
             let joint = JointTasks(plan.sharedTasks.map { tasks[$0] }, sharing: view.sharing)
             filter = try TaskFilter(
