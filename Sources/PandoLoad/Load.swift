@@ -1,0 +1,2 @@
+/// One run of load against a server.
+public struct Load: Sendable {}
