@@ -75,7 +75,7 @@ void ci_replace(VipsImage **image, VipsImage *result) {
 // MARK: - Opening
 
 VipsImage *ci_open_rows(const ci_image *image, int shrink, ci_status *status) {
-    if (!image->path) {
+    if (image->pixels) {
         VipsImage *memory = vips_image_new_from_memory(
             image->pixels, (size_t)image->width * image->height * 3, image->width, image->height, 3,
             VIPS_FORMAT_UCHAR);
@@ -85,7 +85,8 @@ VipsImage *ci_open_rows(const ci_image *image, int shrink, ci_status *status) {
         g_object_unref(memory);
         return failed ? NULL : tagged;
     }
-    VipsSource *source = vips_source_new_from_file(image->path);
+    VipsSource *source =
+        image->bytes ? vips_source_new_from_blob(image->bytes) : vips_source_new_from_file(image->path);
     if (!source) {
         *status = CI_DAMAGED;
         return NULL;
@@ -123,9 +124,8 @@ static void describe(VipsImage *image, ci_header *header) {
     header->streams = ordered && !vips_image_get_typeof(image, "interlaced");
 }
 
-ci_image *ci_open_file(const char *path, ci_header *header, ci_status *status, char *message) {
-    ci_image *image = g_new0(ci_image, 1);
-    image->path = g_strdup(path);
+/// Reads the header of an image whose source is set; closes it where that fails.
+static ci_image *open_header(ci_image *image, ci_header *header, ci_status *status, char *message) {
     pthread_rwlock_rdlock(&decoding);
     image->opened = ci_open_rows(image, 1, status);
     pthread_rwlock_unlock(&decoding);
@@ -145,6 +145,19 @@ ci_image *ci_open_file(const char *path, ci_header *header, ci_status *status, c
     return image;
 }
 
+ci_image *ci_open_file(const char *path, ci_header *header, ci_status *status, char *message) {
+    ci_image *image = g_new0(ci_image, 1);
+    image->path = g_strdup(path);
+    return open_header(image, header, status, message);
+}
+
+ci_image *ci_open_bytes(
+    const uint8_t *bytes, size_t count, ci_header *header, ci_status *status, char *message) {
+    ci_image *image = g_new0(ci_image, 1);
+    image->bytes = vips_blob_copy(bytes, count);
+    return open_header(image, header, status, message);
+}
+
 ci_image *ci_open_pixels(const uint8_t *pixels, int width, int height) {
     ci_image *image = g_new0(ci_image, 1);
     image->pixels = pixels;
@@ -155,6 +168,7 @@ ci_image *ci_open_pixels(const uint8_t *pixels, int width, int height) {
 
 void ci_close(ci_image *image) {
     if (image->opened) g_object_unref(image->opened);
+    if (image->bytes) vips_area_unref(VIPS_AREA(image->bytes));
     g_free(image->path);
     g_free(image);
 }

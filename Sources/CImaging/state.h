@@ -6,8 +6,9 @@
 #include "cimaging.h"
 
 struct ci_image {
-    /// The file, or NULL for pixels in memory.
+    /// One of these three: the file, a file's bytes, or pixels.
     char *path;
+    VipsBlob *bytes;
     const uint8_t *pixels;
     int width, height;
     /// The image whose header was read, until its pixels are taken.

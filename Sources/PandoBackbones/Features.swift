@@ -82,6 +82,18 @@ public enum BackboneInput: Sendable {
         }
     }
 
+    /// Consecutive examples that one thread runs at once: enough to keep the kernels busy, few enough to stay in cache, and
+    /// of few sizes, so that few programs are compiled.
+    public func slices(workers: Int) -> [Range<Int>] {
+        switch self {
+        case .pictures:
+            let size = max(1, min(FrozenBackbone.sliceSize, (count + workers - 1) / workers))
+            return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+        case .texts(let texts):
+            return TokenTensors.slices(of: Array(repeating: texts.ids.shape[1], count: count), workers: workers)
+        }
+    }
+
     /// Some consecutive examples.
     public func slice(_ range: Range<Int>) -> BackboneInput {
         switch self {

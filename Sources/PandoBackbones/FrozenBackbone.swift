@@ -112,11 +112,10 @@ public final class FrozenBackbone: Sendable {
         case .pictures(let pictures):
             return pictures.shape[0] == 0
                 ? pass([pictures]) : programs([pictures], sliceSize: Self.sliceSize, workers: workers)
-        case .texts(let texts):
-            let (count, length) = (texts.ids.shape[0], texts.ids.shape[1])
-            if count == 0 { return pass(values) }
-            if count == 1 { return programs(values, threads: workers) }
-            let slices = TokenTensors.slices(of: Array(repeating: length, count: count), workers: workers)
+        case .texts:
+            if input.count == 0 { return pass(values) }
+            if input.count == 1 { return programs(values, threads: workers) }
+            let slices = input.slices(workers: workers)
             let parts = Parallel.map(slices.count, workers: workers) { index in
                 programs(values.map { $0.slice(slices[index]) })
             }

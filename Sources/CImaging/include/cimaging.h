@@ -59,6 +59,10 @@ const char *ci_version(void);
 /// Opens a file and reads its header. NULL with `status` and `message` when that fails.
 ci_image *ci_open_file(const char *path, ci_header *header, ci_status *status, char *message);
 
+/// The same for a file's bytes, which are copied.
+ci_image *ci_open_bytes(
+    const uint8_t *bytes, size_t count, ci_header *header, ci_status *status, char *message);
+
 /// Opens pixels in memory (RGB, 8 bit, row by row), which must outlive the image.
 ci_image *ci_open_pixels(const uint8_t *pixels, int width, int height);
 

@@ -10,6 +10,8 @@ extension ImageSource {
         case .rendered(let key, _):
             // No image file begins with these letters, so keys and files cannot collide.
             return FileDigest.of(Data("rendered:\(key)".utf8))
+        case .bytes(let bytes, _):
+            return FileDigest.of(bytes)
         case .file(let url):
             do throws(FileError) {
                 return try FileDigest.ofFile(url)

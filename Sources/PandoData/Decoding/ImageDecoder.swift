@@ -4,13 +4,16 @@ import Foundation
 /// Where an example's picture comes from.
 public enum ImageSource: Sendable {
     case file(URL)
+    /// A file's bytes, as they come with a request. The name is for messages.
+    case bytes(Data, name: String)
     /// Drawn on demand. Two sources with one `key` draw the same picture.
     case rendered(key: String, @Sendable () -> Image)
 
-    /// The path or the key, for messages.
+    /// The path, the name or the key, for messages.
     public var name: String {
         switch self {
         case .file(let url): url.path
+        case .bytes(_, let name): name
         case .rendered(let key, _): key
         }
     }
@@ -66,10 +69,17 @@ public struct ImageDecoder: Sendable {
         case .rendered(_, let draw):
             return try draw().fitted(to: preprocessing)
         case .file(let url):
-            let opened = try OpenedImage(file: url, limits: self)
-            let fit = preprocessing.fit(of: opened.header.size)
-            return fit.padded(try opened.rendered(fit.geometry))
+            return try OpenedImage(file: url, limits: self).fitted(to: preprocessing)
+        case .bytes(let bytes, let name):
+            return try OpenedImage(bytes: bytes, name: name, limits: self).fitted(to: preprocessing)
         }
+    }
+}
+
+extension OpenedImage {
+    fileprivate func fitted(to preprocessing: Preprocessing) throws(ImageError) -> Image {
+        let fit = preprocessing.fit(of: header.size)
+        return fit.padded(try rendered(fit.geometry))
     }
 }
 

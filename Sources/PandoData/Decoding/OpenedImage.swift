@@ -26,27 +26,46 @@ public enum VipsLibrary {
     }
 }
 
-/// An image file whose header has been read and held against the limits.
+/// An image file, or a file's bytes, whose header has been read and held against the limits.
 final class OpenedImage {
     let header: ImageHeader
     private let name: String
     private let handle: OpaquePointer
 
-    init(file url: URL, limits: ImageDecoder) throws(ImageError) {
+    convenience init(file url: URL, limits: ImageDecoder) throws(ImageError) {
         try VipsLibrary.start()
         try Self.checkFile(url)
+        try self.init(name: url.path, limits: limits) { ci_open_file(url.path, $0, $1, $2) }
+    }
+
+    /// - Parameter name: for messages.
+    convenience init(bytes: Data, name: String, limits: ImageDecoder) throws(ImageError) {
+        try VipsLibrary.start()
+        if bytes.isEmpty { throw ImageError(source: name, reason: .empty) }
+        try self.init(name: name, limits: limits) { header, status, message in
+            bytes.withUnsafeBytes {
+                ci_open_bytes($0.baseAddress!.assumingMemoryBound(to: UInt8.self), $0.count, header, status, message)
+            }
+        }
+    }
+
+    private init(
+        name: String, limits: ImageDecoder,
+        _ open: (
+            UnsafeMutablePointer<ci_header>, UnsafeMutablePointer<ci_status>, UnsafeMutablePointer<CChar>
+        ) -> OpaquePointer?
+    ) throws(ImageError) {
         var (raw, status) = (ci_header(), CI_OK)
         var opened: OpaquePointer?
         let message = VipsLibrary.withMessage { message in
-            opened = ci_open_file(url.path, &raw, &status, message)
+            opened = open(&raw, &status, message)
             return opened != nil
         }
         guard let opened else {
-            throw ImageError(
-                source: url.path, reason: status == CI_UNSUPPORTED ? .unsupported : .damaged(message ?? ""))
+            throw ImageError(source: name, reason: status == CI_UNSUPPORTED ? .unsupported : .damaged(message ?? ""))
         }
         handle = opened
-        name = url.path
+        self.name = name
         let size =
             raw.orientation >= 5
             ? PixelSize(width: Int(raw.height), height: Int(raw.width))

@@ -38,48 +38,6 @@ public struct TextPrediction: Sendable, Encodable {
     public let tasks: [String: Prediction]
 }
 
-extension Bundle.Task {
-    /// The task's predictions from the vectors `[N, F]` that its head reads, row by row; none for a retrieval task.
-    ///
-    /// - Parameter limit: labels per example.
-    func predictions(from features: Tensor, limit: Int) -> [Prediction]? {
-        let head = branch.head
-        func ranked(_ probabilities: Tensor) -> [Prediction] {
-            let width = labels.count
-            let values = probabilities.scalars()
-            return (0..<features.shape[0]).map { row in
-                let scores = values[row * width..<(row + 1) * width]
-                let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit)
-                return .labels(order.map { .init(label: labels.names[$0 - row * width], score: scores[$0]) })
-            }
-        }
-        switch head {
-        case .classification: return ranked(head(features).softmax())
-        case .tagging: return ranked(head(features).sigmoid())
-        case .regression(let head): return head(features).scalars().map { .number($0) }
-        case .retrieval: return nil
-        }
-    }
-}
-
-extension [Bundle.Task] {
-    /// The vectors that each task's head reads; what tasks share is run once for all of them.
-    ///
-    /// - Parameter precision: what late and inline adapters compute in.
-    func vectors(from features: Features, precision: ElementType) -> [Tensor] {
-        let views = map { $0.branch.adapter as? SharedView }
-        let asked = views.compactMap { $0?.task }
-        var shared: [Tensor] = []
-        if let sharing = views.lazy.compactMap({ $0?.sharing }).first {
-            shared = sharing(features.prepared(for: sharing, precision: precision), for: asked).reversed()
-        }
-        return zip(self, views).map { task, view in
-            if view != nil { return shared.removeLast() }
-            return task.branch.adapter(features.prepared(for: task.branch.adapter, precision: precision))
-        }
-    }
-}
-
 extension Bundle {
     /// What every task says of each picture, from one backbone pass.
     ///
@@ -93,20 +51,19 @@ extension Bundle {
     ) throws -> (predictions: [PicturePrediction], unreadable: [UnreadableImage]) {
         let asked = try answering(names)
         _ = try backbone.pictures()
-        let frozen = plan.frozen(backbone.network, for: .union(of: asked.map(\.branch.adapter.request)))
-        let precision = plan.train.precision.elementType
+        let frozen = FrozenBundle(self)
         let examples = images.map { Example(id: $0.path, split: .test, image: .file($0), labels: [:]) }
         var found: [PicturePrediction] = []
         let unreadable = try pipeline.run(examples) { batch, _ in
-            let features = frozen.features(of: .pictures(batch.pixels))
-            return zip(asked, asked.vectors(from: features, precision: precision)).map {
-                ($0.name, $0.predictions(from: $1, limit: limit))
+            let answers = frozen.answers(to: .pictures(batch.pixels), for: asked.map { TaskRows($0) })
+            return zip(asked, answers.outputs).map { task, outputs in
+                (tasks[task].name, tasks[task].predictions(in: outputs, limit: limit))
             }
         } deliver: { positions, answers in
             for (row, position) in positions.enumerated() {
-                var tasks: [String: Prediction] = [:]
-                for (name, predictions) in answers { tasks[name] = predictions?[row] }
-                found.append(PicturePrediction(image: images[position].path, tasks: tasks))
+                var said: [String: Prediction] = [:]
+                for (name, predictions) in answers { said[name] = predictions?[row] }
+                found.append(PicturePrediction(image: images[position].path, tasks: said))
             }
         }
         return (found, unreadable)
@@ -122,56 +79,45 @@ extension Bundle {
         guard case .texts(let reading) = backbone.reading else {
             throw BundleError(url.path, "its backbone \(plan.backbone.name) sees pictures and reads no texts")
         }
-        let frozen = plan.frozen(backbone.network, for: .union(of: asked.map(\.branch.adapter.request)))
-        let precision = plan.train.precision.elementType
+        let frozen = FrozenBundle(self)
         let tokens = TokenizedTexts(
             texts, by: reading.tokenizer, maximumTokens: reading.maximumTokens, workers: workers)
         let order = texts.indices.sorted { (tokens.length(of: $0), $0) < (tokens.length(of: $1), $1) }
         let blocks = order.indices.blocks(of: 32)
         let parts = Parallel.map(blocks.count, workers: workers) { block in
-            let features = frozen.features(of: .texts(tokens.batch(Array(order[blocks[block]]))))
-            return zip(asked, asked.vectors(from: features, precision: precision)).map {
-                $0.predictions(from: $1, limit: limit) ?? []
+            let input = BackboneInput.texts(tokens.batch(Array(order[blocks[block]])))
+            return zip(asked, frozen.answers(to: input, for: asked.map { TaskRows($0) }).outputs).map { task, outputs in
+                tasks[task].predictions(in: outputs, limit: limit) ?? []
             }
         }
         var found = [TextPrediction?](repeating: nil, count: texts.count)
         for (block, answers) in zip(blocks, parts) {
             for (row, place) in block.enumerated() {
-                let tasks = Dictionary(uniqueKeysWithValues: zip(asked, answers).map { ($0.name, $1[row]) })
-                found[order[place]] = TextPrediction(text: texts[order[place]], tasks: tasks)
+                let said = Dictionary(uniqueKeysWithValues: zip(asked, answers).map { (tasks[$0].name, $1[row]) })
+                found[order[place]] = TextPrediction(text: texts[order[place]], tasks: said)
             }
         }
         return found.map { $0! }
     }
 
-    /// The tasks of these names, or all that answer for one picture, as they computed in training.
+    /// The places of the tasks of these names, or of all that say something of a single example.
     /// - Throws: `BundleError` if a task is unknown or none answers.
-    private func answering(_ names: [String]?) throws(BundleError) -> [Task] {
-        var asked: [Task] = []
+    public func answering(_ names: [String]?) throws(BundleError) -> [Int] {
+        var asked: [Int] = []
         for name in names ?? [] {
             let task = try task(name)
             guard task.plan.kind != .retrieval else {
                 throw BundleError(
                     url.path, "the task '\(name)' finds pictures for a text and says nothing of a single one; use pando search")
             }
-            asked.append(task)
+            let place = tasks.firstIndex { $0.name == name }!  // it was found
+            if !asked.contains(place) { asked.append(place) }
         }
-        if names == nil { asked = tasks.filter { $0.plan.kind != .retrieval } }
+        if names == nil { asked = tasks.indices.filter { tasks[$0].plan.kind != .retrieval } }
         guard !asked.isEmpty else {
             throw BundleError(url.path, "no task says anything of a single picture; use pando search")
         }
-        // What tasks share is brought to the precision once.
-        let shared = asked.lazy.compactMap { $0.branch.adapter as? SharedView }.first?.sharing
-            .keepingFrozenWeights(as: plan.train.precision.elementType)
-        return asked.map { task in
-            let branch =
-                if let shared, let view = task.branch.adapter as? SharedView {
-                    Branch(adapter: SharedView(shared, task: view.task), head: task.branch.head)
-                } else {
-                    inTrainedPrecision(task.branch)
-                }
-            return Task(plan: task.plan, labels: task.labels, branch: branch)
-        }
+        return asked
     }
 
     /// A branch that computes as it did in training.

@@ -1,0 +1,185 @@
+import PandoBackbones
+import PandoBranches
+import PandoTensor
+import Synchronization
+
+/// A bundle compiled to answer: one pass of the frozen backbone for all tasks, then what tasks share, then the adapters and
+/// heads of the tasks that are asked.
+///
+/// Programs are compiled at the first use of each shape and kept; any number of threads may call at once. What is answered
+/// of an example depends neither on the examples beside it nor on the number of threads, to the bit.
+public final class FrozenBundle: Sendable {
+    public let bundle: Bundle
+
+    /// What makes the vector that a task's head reads.
+    private enum Reader: Sendable {
+        /// The example's vector is read as it is.
+        case vector
+        /// The task's own adapter.
+        case own(FrozenSharing)
+        /// What tasks share, by the task's number there.
+        case shared(Int)
+    }
+
+    /// What tasks share, for some of them, at one of its operating points.
+    private struct Variant: Hashable {
+        let point: OperatingPoint?
+        let tasks: [Int]
+    }
+
+    /// The variants that were used last.
+    private struct Variants {
+        /// How many are kept compiled.
+        static let limit = 12
+        /// The one used last stands last.
+        private var kept: [(key: Variant, program: FrozenSharing)] = []
+
+        mutating func use(_ key: Variant) -> FrozenSharing? {
+            guard let place = kept.firstIndex(where: { $0.key == key }) else { return nil }
+            kept.append(kept.remove(at: place))
+            return kept.last?.program
+        }
+
+        mutating func keep(_ program: FrozenSharing, as key: Variant) {
+            kept.append((key, program))
+            if kept.count > Self.limit { kept.removeFirst() }
+        }
+    }
+
+    private let backbone: FrozenBackbone
+    private let readers: [Reader]
+    private let precision: ElementType
+    private let sharing: (any Sharing)?
+    private let variants = Mutex(Variants())
+
+    public init(_ bundle: Bundle) {
+        self.bundle = bundle
+        let precision = bundle.plan.train.precision.elementType
+        let adapters = bundle.tasks.map(\.branch.adapter)
+        self.precision = precision
+        sharing = adapters.lazy.compactMap { ($0 as? SharedView)?.sharing }.first?.keepingFrozenWeights(as: precision)
+        readers = adapters.map { adapter in
+            if let view = adapter as? SharedView { return .shared(view.task) }
+            if adapter is Probe { return .vector }
+            let kept = adapter.keepingFrozenWeights(as: precision)
+            return .own(FrozenSharing(SharedTrunk(kept, taskCount: 1), precision: kept.computingType(in: precision)))
+        }
+        backbone = bundle.plan.frozen(bundle.backbone.network, for: .union(of: adapters.map(\.request)))
+    }
+
+    /// What tasks say of some examples.
+    public struct Answers: Sendable {
+        /// For each task that was asked, in order: `[rows, outputs]`, `float32`. Probabilities of classes or of labels, one
+        /// number of a regression, of a retrieval task the examples' places.
+        public let outputs: [Tensor]
+        /// What the frozen pass took.
+        public let backboneTime: Duration
+        /// What adapters, what tasks share, and heads took.
+        public let headTime: Duration
+    }
+
+    /// - Parameters:
+    ///   - asked: tasks by their places in the bundle, each with the examples that it is asked about.
+    ///   - point: at which what is shared runs; `nil` for all of it.
+    /// - Precondition: `input` is of the backbone's kind and not empty; no task stands twice; `point` is one of the policy's.
+    public func answers(
+        to input: BackboneInput, for asked: [TaskRows], at point: OperatingPoint? = nil, workers: Int = 1
+    ) -> Answers {
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let request = FeatureRequest.union(of: asked.map { bundle.tasks[$0.task].branch.adapter.request })
+        let features =
+            request.vector || !request.taps.isEmpty
+            ? backbone.features(of: input, workers: workers)
+            : Features(pooled: .zeros([input.count, 0]), mask: backbone.backbone.mask(of: input), input: input)
+        let afterPass = clock.now
+        let vectors = vectors(from: features, of: input, for: asked.map(\.task), at: point, workers: workers)
+        let outputs = zip(asked, vectors).map { rows, vectors in bundle.tasks[rows.task].outputs(of: rows.of(vectors)) }
+        return Answers(outputs: outputs, backboneTime: afterPass - begin, headTime: clock.now - afterPass)
+    }
+
+    /// The vectors that the heads of `tasks` read, of all examples.
+    private func vectors(
+        from features: Features, of input: BackboneInput, for tasks: [Int], at point: OperatingPoint?, workers: Int
+    ) -> [Tensor] {
+        let numbers = tasks.compactMap { if case .shared(let number) = readers[$0] { number } else { nil } }
+        var programs: [FrozenSharing] = numbers.isEmpty ? [] : [program(for: Variant(point: point, tasks: numbers))]
+        for task in tasks { if case .own(let program) = readers[task] { programs.append(program) } }
+        var made = programs.map { run($0, on: features, of: input, workers: workers)[...] }
+        var own = numbers.isEmpty ? 0 : 1
+        return tasks.map { task in
+            switch readers[task] {
+            case .vector: return features.pooled
+            case .shared: return made[0].removeFirst()
+            case .own:
+                own += 1
+                return made[own - 1].removeFirst()
+            }
+        }
+    }
+
+    private func run(_ program: FrozenSharing, on features: Features, of input: BackboneInput, workers: Int) -> [Tensor] {
+        let slices = input.slices(workers: workers)
+        if slices.count == 1 { return program(features, threads: workers) }
+        let parts = Parallel.map(slices.count, workers: workers) { program(features.slice(slices[$0])) }
+        return parts[0].indices.map { task in .concatenated(parts.map { $0[task] }) }
+    }
+
+    private func program(for key: Variant) -> FrozenSharing {
+        if let program = variants.withLock({ $0.use(key) }) { return program }
+        guard let sharing else { stop("FrozenBundle: nothing is shared") }
+        var running = sharing
+        if let point = key.point {
+            guard let elastic = sharing as? any Elastic else { stop("FrozenBundle: what is shared runs at one cost only") }
+            running = elastic.running(at: point)
+        }
+        let type = running.gradientEntry == nil ? ElementType.float32 : precision
+        let made = FrozenSharing(running, for: key.tasks, precision: type)
+        return variants.withLock { variants in
+            if let first = variants.use(key) { return first }
+            variants.keep(made, as: key)
+            return made
+        }
+    }
+}
+
+extension Adapter {
+    /// What it computes in: `float32` beside the backbone, `precision` inside of it.
+    fileprivate func computingType(in precision: ElementType) -> ElementType {
+        gradientEntry == nil ? .float32 : precision
+    }
+}
+
+extension Bundle.Task {
+    /// What the head says of the vectors that it reads.
+    ///
+    /// - Shapes: `[N, F]` → `[N, outputs]`: probabilities of classes or of labels, a number, or the examples' places.
+    func outputs(of vectors: Tensor) -> Tensor {
+        let raw = branch.head(vectors)
+        switch branch.head {
+        case .classification: return raw.softmax()
+        case .tagging: return raw.sigmoid()
+        case .regression: return raw.reshaped(vectors.shape[0], 1)
+        case .retrieval: return raw
+        }
+    }
+
+    /// The predictions in the outputs of some examples, row by row; none for a retrieval task.
+    ///
+    /// - Shapes: `[N, outputs]`, as `FrozenBundle` gives them.
+    /// - Parameter limit: labels per example.
+    public func predictions(in outputs: Tensor, limit: Int) -> [Prediction]? {
+        let values = outputs.scalars()
+        switch branch.head {
+        case .classification, .tagging:
+            let width = labels.count
+            return (0..<outputs.shape[0]).map { row in
+                let scores = values[row * width..<(row + 1) * width]
+                let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit)
+                return .labels(order.map { .init(label: labels.names[$0 - row * width], score: scores[$0]) })
+            }
+        case .regression: return values.map { .number($0) }
+        case .retrieval: return nil
+        }
+    }
+}
