@@ -351,6 +351,8 @@ def test_texts_from_outside_are_never_markup(pretending, picture_paths, tmp_path
     assert page.run("return document.querySelectorAll('img[src=x], main script').length") == 0
     page.size(360)
     assert page.run("return document.documentElement.scrollWidth") <= 360
+    assert page.run("return Math.max(...[...document.querySelectorAll('#figure img, .chips li, .panel')].map((e) => "
+                    "e.getBoundingClientRect().right))") <= 360
 
 
 def test_texts_are_asked_about_where_the_bundle_reads_them(pretending):

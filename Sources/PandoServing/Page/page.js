@@ -334,7 +334,7 @@ function best(task, answer) {
 
 function chipsOf(task, index, answer) {
     const chip = (value, score) => make("li", { class: hue(index) },
-        make("small", {}, task.name), make("b", { class: "cut" }, value), ...(score ? [make("span", {}, score)] : []));
+        make("small", { class: "cut" }, task.name), make("b", { class: "cut" }, value), ...(score ? [make("span", {}, score)] : []));
     if (typeof answer === "number") return [chip(number(answer))];
     if (!isLabels(answer) || task.kind === "retrieval") return [];
     return best(task, answer).map((entry) => chip(nameOf(entry), percent(entry.score, 0)));
