@@ -66,6 +66,6 @@ def picture(picture_paths):
     return picture_paths[0].read_bytes()
 
 
-def task_of_kind(about, *kinds):
-    """The first task of one of these kinds, or None."""
-    return next((task for task in about["tasks"] if task["kind"] in kinds), None)
+def has_labels(task):
+    """Whether a task answers with labels and their probabilities."""
+    return task["kind"] not in ("regression", "retrieval")

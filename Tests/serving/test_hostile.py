@@ -17,7 +17,7 @@ import time
 import numpy as np
 import pytest
 
-from conftest import fetch, task_of_kind
+from conftest import fetch
 from hostile import Dripper, Raw, ask, jpeg_header, nested, png, request, zeros
 
 PATIENCE = float(os.environ.get("PANDO_SERVE_PATIENCE", "60"))

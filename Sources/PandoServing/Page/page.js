@@ -31,12 +31,15 @@ function make(tag, attributes = {}, ...children) {
 const show = (element, visible) => { element.hidden = !visible; };
 const hue = (index) => `hue-${index % 8}`;
 const share = (score) => String(Math.min(1, Math.max(0, Number(score) || 0)));
-const isProbability = (kind) => kind === "classification" || kind === "tagging";
+/** Whether a task answers with labels and their probabilities: one of several, or any number of them. */
+const isProbability = (kind) => kind !== "regression" && kind !== "retrieval";
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 function percent(score, digits = 1) {
     return `${(100 * score).toFixed(digits)} %`;
 }
+
+const cost = (level) => percent(level, 0);
 
 /** At most four significant digits, but never fewer than a whole number has. */
 function number(value) {
@@ -114,17 +117,19 @@ async function load() {
     show(get("options"), true);
     showTasks(tasks);
     showDial(compute);
-    showPanels();
     show(get("search"), gallery > 0 && tasks.some((task) => task.kind === "retrieval"));
+    showPanels();
     if (gallery > 0 && !texts) await showExamples(gallery);
 }
 
+/** Boxes for the tasks that say something of one picture or text; a retrieval task answers searches. */
 function showTasks(tasks) {
-    get("tasks").replaceChildren(...tasks.map((task, index) => make("label", { class: hue(index) },
-        make("input", { type: "checkbox", name: "task", value: task.name, checked: true, onchange: changed }), task.name)));
+    get("tasks").replaceChildren(...tasks.flatMap((task, index) => (task.kind === "retrieval" ? [] : make("label", { class: hue(index) },
+        make("input", { type: "checkbox", name: "task", value: task.name, checked: true, onchange: changed }), task.name))));
 }
 
-const chosenTasks = () => [...get("tasks").querySelectorAll("input:checked")].map((box) => box.value);
+const taskBoxes = () => [...get("tasks").querySelectorAll("input")];
+const chosenTasks = () => taskBoxes().filter((box) => box.checked).map((box) => box.value);
 
 /** Small copies of pictures of the gallery, spread over all of it. */
 async function showExamples(gallery) {
@@ -157,8 +162,8 @@ function showDial(compute) {
     slider.max = levels ? levels.length - 1 : compute.maximum;
     slider.step = levels ? 1 : 0.05;
     slider.value = levels ? nearest(levels, compute.current) : compute.current;
-    get("fast").textContent = `faster, ${number(compute.minimum)}`;
-    get("full").textContent = `better, ${number(compute.maximum)}`;
+    get("fast").textContent = `faster, ${cost(compute.minimum)}`;
+    get("full").textContent = `better, ${cost(compute.maximum)}`;
     showLevel();
 }
 
@@ -178,7 +183,7 @@ function chosenLevel() {
 
 function showLevel() {
     const { level, milliseconds: time } = chosenLevel();
-    const words = time == null ? `level ${number(level)}` : `level ${number(level)}, about ${milliseconds(time)}`;
+    const words = time == null ? cost(level) : `${cost(level)}, about ${milliseconds(time)}`;
     get("expected").textContent = words;
     get("level").setAttribute("aria-valuetext", words);
 }
@@ -203,8 +208,8 @@ function take(files) {
 function question() {
     const query = [`top=${Number(get("top").value)}`];
     const tasks = chosenTasks();
-    if (tasks.length < state.about.tasks.length) query.unshift(`tasks=${tasks.map(encodeURIComponent).join(",")}`);
-    if (state.about.compute && !get("decide").checked) query.push(`compute=${chosenLevel().level}`);
+    if (tasks.length < taskBoxes().length) query.unshift(`tasks=${tasks.map(encodeURIComponent).join(",")}`);
+    if (state.about.compute && !get("decide").checked) query.push(`compute=${Math.min(1, chosenLevel().level)}`);
     const path = `predict?${query.join("&")}`;
     const words = ["curl"];
     if (state.token) words.push('-H "Authorization: Bearer $TOKEN"');
@@ -235,7 +240,7 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 async function ask() {
     state.running?.abort();
     if (state.inputs.length === 0) return;
-    if (chosenTasks().length === 0) throw new Failure("Choose at least one task.");
+    if (taskBoxes().length > 0 && chosenTasks().length === 0) throw new Failure("Choose at least one task.");
     if (!get("top").checkValidity()) throw new Failure(`Answers per task go from 1 to ${get("top").max}.`);
     const running = state.running = new AbortController();
     const { path, headers, body, curl } = question();
@@ -305,8 +310,8 @@ function showAnswer(trip) {
     const { compute, milliseconds: times } = state.answer;
     get("json").textContent = JSON.stringify(state.answer, null, 2);
     if (compute && state.about.compute) {
-        get("used").textContent = compute.asked == null ? `Used level ${number(compute.level)}`
-            : `Asked for level ${number(compute.asked)}, used ${number(compute.level)}`;
+        get("used").textContent = compute.asked == null ? `Used ${cost(compute.level)} of the full cost`
+            : `Asked for ${cost(compute.asked)} of the full cost, used ${cost(compute.level)}`;
     }
     get("notices").replaceChildren(...(compute?.notices ?? []).map((notice) => make("li", {}, notice)));
     showTime(times, trip);
@@ -327,7 +332,7 @@ const nameOf = (entry) => String(entry.label ?? entry.image ?? entry.number);
 
 /** The best label; of tags all that are likelier than not, three at most. */
 function best(task, answer) {
-    if (task.kind !== "tagging") return answer.slice(0, 1);
+    if (task.kind === "classification" || task.kind === "retrieval") return answer.slice(0, 1);
     const likely = answer.filter((entry) => entry.score >= 0.5).slice(0, 3);
     return likely.length > 0 ? likely : answer.slice(0, 1);
 }
@@ -354,13 +359,16 @@ function showPanels(prediction) {
 
 function panelBody(task, answer, answered) {
     const words = (text) => make("p", { class: "quiet" }, text);
-    if (answer === undefined || answer === null) return words(answered ? "not asked" : "no question yet");
+    if (answer === undefined || answer === null) {
+        if (task.kind === "retrieval") return words(get("search").hidden ? "gives vectors to programs" : "answers the search below");
+        return words(answered ? "not asked" : "no question yet");
+    }
     if (typeof answer === "number") return make("p", { class: "value" }, number(answer));
     if (Array.isArray(answer) && answer.length === 0) return words("nothing found");
     if (isLabels(answer)) {
         const probability = isProbability(task.kind);
         return make("ol", { class: "bars" }, ...answer.map((entry) => make("li",
-            { class: task.kind === "tagging" && entry.score >= 0.5 ? "sure" : null },
+            { class: task.kind !== "classification" && probability && entry.score >= 0.5 ? "sure" : null },
             make("b", {}, nameOf(entry)),
             make("span", {}, probability ? percent(entry.score) : entry.score.toFixed(3)),
             make("i", { "aria-hidden": "true", "--share": share(entry.score) }))));
