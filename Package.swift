@@ -82,13 +82,22 @@ let package = Package(
             dependencies: [
                 "PandoBackbones", "PandoBranches", "PandoData", "PandoTensor", "PandoTraining",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            resources: [
+                .embedInCode("OpenAPI/openapi.json"), .embedInCode("Page/page.css"), .embedInCode("Page/page.html"),
+                .embedInCode("Page/page.js"),
             ],
             swiftSettings: strict),
         .target(
@@ -109,7 +118,9 @@ let package = Package(
         .executableTarget(
             name: "PandoCLI",
             dependencies: [
-                "Pando",
+                "Pando", "PandoServing",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict, linkerSettings: runPath),

@@ -8,25 +8,30 @@ struct PandoCommand: ParsableCommand {
         commandName: "pando",
         abstract: "One pretrained backbone, many tasks.",
         discussion: """
-            A plan names a backbone, data and tasks; training writes a bundle; a bundle predicts, searches and is measured.
+            A plan names a backbone, data and tasks; training writes a bundle; a bundle predicts, searches, is measured and served.
 
               pando train Examples/clipart.yaml -o out/clipart
               pando predict out/clipart drawing.png
               pando search out/clipart "red apple" --in drawings/
+              pando serve out/clipart
 
             pando doctor tells whether this machine is ready.
             """,
         subcommands: [
             TrainCommand.self, AdviseCommand.self, AffinityCommand.self, BudgetCommand.self, EvaluateCommand.self,
-            PredictCommand.self, SearchCommand.self, CompareCommand.self, FeaturesCommand.self, ImportCommand.self,
+            PredictCommand.self, SearchCommand.self, ServeCommand.self, CompareCommand.self, FeaturesCommand.self, ImportCommand.self,
             InspectCommand.self, AdapterCommand.self, SharingCommand.self, ExportCommand.self, DataCommand.self,
             RunsCommand.self, ReproduceCommand.self, DoctorCommand.self,
         ])
 
-    static func main() {
+    static func main() async {
         do {
             var command = try parseAsRoot()
-            try command.run()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
         } catch {
             exit(withError: FoundationFailure(error) ?? error)
         }

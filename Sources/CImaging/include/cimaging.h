@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "hashing.h"
+#include "inflating.h"
 
 #define CI_MESSAGE_CAPACITY 512
 

@@ -29,6 +29,8 @@ public struct Bundle: Sendable {
     }
 
     public let url: URL
+    /// A name for exactly what the bundle holds: eight letters of a digest.
+    public let version: String
     public let plan: Plan
     public let backbone: PlanBackbone
     /// In the plan's order.
@@ -46,6 +48,7 @@ public struct Bundle: Sendable {
         let manifest = try BundleManifest(in: url)
         try manifest.verify(url)
         self.url = url
+        version = manifest.digest
         plan = manifest.plan
         cost = manifest.cost
         backbone = try Self.openBackbone(in: url, plan: manifest.plan)
@@ -130,6 +133,24 @@ public struct Bundle: Sendable {
         if let task = tasks.first(where: { $0.name == name }) { return task }
         throw BundleError(
             url.path, "there is no task '\(name)'\(Suggestion.hint(for: name, among: tasks.map(\.name)))")
+    }
+
+    /// What training measured of a task, by split and name; `nil` where it was no number.
+    /// - Throws: `BundleError` if the file cannot be read.
+    static func metrics(of task: String, in bundle: URL) throws(BundleError) -> [String: [String: Double?]] {
+        let path = "tasks/\(task)/metrics.json"
+        do {
+            return try JSONDecoder().decode(
+                [String: [String: Double?]].self, from: Data(contentsOf: bundle.appendingPathComponent(path)))
+        } catch { throw BundleError(bundle.path, "\(path) cannot be used: \(error)") }
+    }
+
+    /// The most telling number that training measured of a task on test; `nil` where there was nothing to measure.
+    /// - Throws: `BundleError` if the file cannot be read.
+    public func testScore(of task: Task) throws(BundleError) -> (name: String, value: Double)? {
+        let name = task.plan.kind.primaryScore
+        let scores = try Self.metrics(of: task.name, in: url)[Split.test.rawValue]
+        return (scores?[name] ?? nil).map { (name, $0) }
     }
 
     /// The encoder of texts.

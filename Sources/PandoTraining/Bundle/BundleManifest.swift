@@ -48,6 +48,12 @@ struct BundleManifest: Codable {
         self.files = files
     }
 
+    /// A name for exactly these files: eight letters of the digest of their digests.
+    var digest: String {
+        let lines = files.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        return String(FileDigest.of(Data(lines.joined(separator: "\n").utf8)).prefix(8))
+    }
+
     /// Compares every file with its digest.
     /// - Throws: `BundleError` naming each file that is missing or is not what was written.
     func verify(_ folder: URL) throws(BundleError) {

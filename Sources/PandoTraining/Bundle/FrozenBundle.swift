@@ -164,22 +164,28 @@ extension Bundle.Task {
         }
     }
 
+    /// What an example's outputs mean; nothing for a retrieval task.
+    ///
+    /// - Parameters:
+    ///   - outputs: the example's row of what `FrozenBundle` answers.
+    ///   - limit: labels at most.
+    public func prediction(in outputs: some RandomAccessCollection<Float>, limit: Int) -> Prediction? {
+        switch branch.head {
+        case .classification, .tagging:
+            let scores = Array(outputs)
+            let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit)
+            return .labels(order.map { .init(label: labels.names[$0], score: scores[$0]) })
+        case .regression: return outputs.first.map { .number($0) }
+        case .retrieval: return nil
+        }
+    }
+
     /// The predictions in the outputs of some examples, row by row; none for a retrieval task.
     ///
     /// - Shapes: `[N, outputs]`, as `FrozenBundle` gives them.
-    /// - Parameter limit: labels per example.
-    public func predictions(in outputs: Tensor, limit: Int) -> [Prediction]? {
-        let values = outputs.scalars()
-        switch branch.head {
-        case .classification, .tagging:
-            let width = labels.count
-            return (0..<outputs.shape[0]).map { row in
-                let scores = values[row * width..<(row + 1) * width]
-                let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit)
-                return .labels(order.map { .init(label: labels.names[$0 - row * width], score: scores[$0]) })
-            }
-        case .regression: return values.map { .number($0) }
-        case .retrieval: return nil
-        }
+    func predictions(in outputs: Tensor, limit: Int) -> [Prediction]? {
+        let (values, width) = (outputs.scalars(), outputs.shape[1])
+        let found = (0..<outputs.shape[0]).compactMap { prediction(in: values[$0 * width..<($0 + 1) * width], limit: limit) }
+        return found.count == outputs.shape[0] ? found : nil
     }
 }

@@ -72,6 +72,18 @@ extension TaskMetrics: Encodable {
     }
 }
 
+extension TaskKind {
+    /// The name of a task's most telling number.
+    var primaryScore: String {
+        switch self {
+        case .classification: "accuracy"
+        case .multilabel: "map"
+        case .regression: "mae"
+        case .retrieval: "recall@10"
+        }
+    }
+}
+
 /// What `pando evaluate --json` prints: the metrics of each task under `tasks`.
 public struct EvaluationReport: Encodable, Sendable {
     public var tasks: [String: TaskMetrics]

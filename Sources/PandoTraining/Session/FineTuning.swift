@@ -60,11 +60,7 @@ extension Plan {
 
 extension FineTuned {
     fileprivate init(_ task: String, in bundle: URL, cost: TrainingCost) throws {
-        let file = bundle.appendingPathComponent("tasks/\(task)/metrics.json")
-        let metrics: [String: [String: Double?]]
-        do {
-            metrics = try JSONDecoder().decode([String: [String: Double?]].self, from: Data(contentsOf: file))
-        } catch { throw BundleError(bundle.path, "tasks/\(task)/metrics.json cannot be used: \(error)") }
+        let metrics = try Bundle.metrics(of: task, in: bundle)
         guard let test = metrics[Split.test.rawValue] else {
             throw BundleError(bundle.path, "tasks/\(task)/metrics.json says nothing about test")
         }

@@ -141,19 +141,12 @@ extension Bundle {
         workers: Int = MachineResources.allowedCores, isStrict: Bool = false, cancellation: CancellationFlag? = nil,
         _ report: @escaping @Sendable (TrainingSession.Event) -> Void = { _ in }
     ) throws -> [Match] {
-        guard let task = tasks.first(where: { $0.plan.kind == .retrieval }), case .retrieval(let head) = task.branch.head
-        else { throw BundleError(url.path, "no task connects texts and pictures; train one of kind retrieval") }
-        let examples = images.map { Example(id: $0.path, split: .test, image: .file($0), labels: [:]) }
-        let session = TrainingSession(plan, store: store, workers: workers, isStrict: isStrict)
-        let read = try session.read(examples, for: task.branch.adapter.request, of: backbone, decoder, cancellation, report)
-        guard !read.examples.isEmpty else { return [] }
-        let text = head.embed(texts: try textEncoder().embeddings(of: [query]))
-        let vectors = AdaptedFeatures(
-            adapter: inTrainedPrecision(task.branch).adapter, reader: read.features, precision: plan.train.precision.elementType,
-            workers: workers)
-        let places = head(vectors.rows(Array(0..<vectors.rowCount)))
-        let scores = matmul(places.l2Normalized(), text.l2Normalized().transposed).reshaped(-1).scalars()
-        let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit)
-        return order.map { Match(image: read.examples[$0].id, score: scores[$0]) }
+        let index = try index(
+            of: images, store: store, decoder: decoder, workers: workers, isStrict: isStrict, cancellation: cancellation,
+            report)
+        if index.images.isEmpty { return [] }
+        return index.matches(for: try textEncoder().embeddings(of: [query]), limit: limit).map {
+            Match(image: index.images[$0], score: $1)
+        }
     }
 }
