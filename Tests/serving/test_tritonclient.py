@@ -300,7 +300,7 @@ def test_wrong_inputs_are_refused_with_a_reason(client, names, pictures, pixels)
     one = np.array([[pictures[0]]], dtype=np.object_)
     wrong = {
         "an unknown name": given("imagine", [1, 1], "BYTES", one),
-        "BYTES with one axis": given("image", [1], "BYTES", one[0]),
+        "BYTES with three axes": given("image", [1, 1, 1], "BYTES", one[None]),
         "two pictures in a row": given("image", [1, 2], "BYTES", np.concatenate([one, one], 1)),
         "pixels as FP64": given("pixels", list(pixels.shape), "FP64", pixels.astype(np.float64)),
         "pixels as INT32": given("pixels", list(pixels.shape), "INT32", pixels.astype(np.int32)),
