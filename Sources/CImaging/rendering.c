@@ -151,7 +151,7 @@ static int render_pixels(const ci_image *image, const ci_geometry *geometry, uin
 }
 
 int ci_render_alone(ci_image *image, const ci_geometry *geometry, uint8_t *pixels) {
-    if (!image->path) return render_pixels(image, geometry, pixels);
+    if (image->pixels) return render_pixels(image, geometry, pixels);
     ci_status status;
     VipsImage *work = image->opened ? image->opened : ci_open_rows(image, 1, &status);
     image->opened = NULL;

@@ -127,6 +127,17 @@ private func grey(_ value: UInt8) -> Color { Color(red: value, green: value, blu
         #expect(detail.contains("IHDR"))
     }
 
+    @Test(arguments: ["rgb.png", "detail.png", "large.jpg", "orientation6.jpg", "rgb.gif", "badicc.png"])
+    func bytesShowWhatTheirFileShows(_ name: String) throws {
+        let bytes = try Data(contentsOf: fixture(name))
+        let expected = try decoder.image(.file(fixture(name)), fittedTo: .clipart(side: 48))
+        #expect(Set(expected.pixels).count > 1)
+        #expect(try decoder.image(.bytes(bytes, name: name), fittedTo: .clipart(side: 48)) == expected)
+        #expect(throws: ImageError.self) {
+            try decoder.image(.bytes(bytes.prefix(bytes.count / 2), name: name), fittedTo: .clipart(side: 48))
+        }
+    }
+
     @Test func truncatedPicturesAreRefusedNotShownInPart() throws {
         let folder = try TemporaryDirectory()
         let whole = try Data(contentsOf: fixture("detail.png"))

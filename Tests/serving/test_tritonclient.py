@@ -152,6 +152,24 @@ def test_pictures_as_bytes(client, about, names, pictures):
             assert ((output >= 0) & (output <= 1)).all()
 
 
+def test_what_is_in_a_picture_counts(client, about, pictures):
+    """Pictures of one size that differ get answers that differ; one picture in two files gets one answer."""
+    first = Image.open(io.BytesIO(pictures[0])).convert("RGB")
+
+    def file(image, **options):
+        stream = io.BytesIO()
+        image.save(stream, "PNG", **options)
+        return stream.getvalue()
+
+    plain, noise = Image.new("RGB", first.size, "white"), Image.effect_noise(first.size, 90).convert("RGB")
+    for task in about["tasks"]:
+        rows = client.infer(task["name"], image_input(
+            file(first), file(first, compress_level=1), file(plain), file(noise))).as_numpy(task["name"])
+        np.testing.assert_allclose(rows[0], rows[1], atol=5e-3, rtol=2e-2)
+        for one, other in ((0, 2), (0, 3), (2, 3)):
+            assert np.abs(rows[one] - rows[other]).max() > 0.02, f"{task['name']} says the same of different pictures"
+
+
 def test_it_answers_as_predict_does(client, about, url, pictures):
     for task in about["tasks"]:
         if task["kind"] == "retrieval":
