@@ -47,7 +47,7 @@ class Page:
         self.wait(lambda: self.get("options").is_displayed(), "what the server knows")
         return self
 
-    def wait(self, condition, what, seconds=15):
+    def wait(self, condition, what, seconds=30):
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"waited {seconds} s for {what}; the page says: {self.error()!r}"

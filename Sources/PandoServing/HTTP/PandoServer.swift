@@ -56,7 +56,8 @@ public struct PandoServer: Sendable {
             configuration: .init(
                 additionalChannelHandlers: [
                     RequestPatience(
-                        headTime: .seconds(Int64(limits.headSeconds)), bodyTime: .seconds(Int64(limits.bodySeconds)))
+                        headTime: .seconds(Int64(limits.headSeconds)), bodyTime: .seconds(Int64(limits.bodySeconds)),
+                        refusedBytes: limits.bodyBytes)
                 ],
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 128)))
