@@ -395,7 +395,7 @@ def test_more_rows_than_a_request_may_have(url, task):
 def test_idle_connections_keep_nobody_out(url, picture, expected):
     count = int(os.environ.get("PANDO_SERVE_CONNECTIONS", "2000"))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count * 2 + 500  # a socket and its file
+    wanted = count + 500
     if soft != resource.RLIM_INFINITY and soft < wanted:
         assert hard == resource.RLIM_INFINITY or hard >= wanted, f"the limit of open files is {hard}: too low for {count} connections"
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
