@@ -137,7 +137,7 @@ async function showExamples(gallery) {
     const numbers = Array.from({ length: count }, (_, index) => Math.floor((index + 0.5) * gallery / count));
     get("example-list").replaceChildren(...await Promise.all(numbers.map((number) =>
         galleryButton(number, `picture ${number} of the gallery`))));
-    show(get("examples"), true);
+    show(get("examples"), state.inputs.length === 0);
 }
 
 /** A button with a picture of the gallery that asks all tasks about it. Fetched, because <img> sends no token. */
@@ -154,8 +154,9 @@ async function galleryButton(number, name) {
 
 /** The slider steps through the measured levels where there are some, else from minimum to maximum. */
 function showDial(compute) {
-    show(get("dial"), compute !== null);
-    if (compute === null) return;
+    const isElastic = compute !== null && compute.minimum < compute.maximum;
+    show(get("dial"), isElastic);
+    if (!isElastic) return;
     const slider = get("level");
     const levels = steps(compute);
     slider.min = levels ? 0 : compute.minimum;
@@ -209,7 +210,7 @@ function question() {
     const query = [`top=${Number(get("top").value)}`];
     const tasks = chosenTasks();
     if (tasks.length < taskBoxes().length) query.unshift(`tasks=${tasks.map(encodeURIComponent).join(",")}`);
-    if (state.about.compute && !get("decide").checked) query.push(`compute=${Math.min(1, chosenLevel().level)}`);
+    if (!get("dial").hidden && !get("decide").checked) query.push(`compute=${Math.min(1, chosenLevel().level)}`);
     const path = `predict?${query.join("&")}`;
     const words = ["curl"];
     if (state.token) words.push('-H "Authorization: Bearer $TOKEN"');
@@ -309,7 +310,7 @@ function showInputs() {
 function showAnswer(trip) {
     const { compute, milliseconds: times } = state.answer;
     get("json").textContent = JSON.stringify(state.answer, null, 2);
-    if (compute && state.about.compute) {
+    if (compute && !get("dial").hidden) {
         get("used").textContent = compute.asked == null ? `Used ${cost(compute.level)} of the full cost`
             : `Asked for ${cost(compute.asked)} of the full cost, used ${cost(compute.level)}`;
     }
@@ -394,10 +395,12 @@ function summary() {
 function showTime(times, trip) {
     const { total, ...phases } = times;
     const rest = total - Object.values(phases).reduce((sum, value) => sum + value, 0);
-    const entries = Object.entries(rest > 0.05 ? { ...phases, other: rest } : phases);
+    const known = ["decode", "queue", "backbone", "heads"];
+    const place = ([name]) => (known.includes(name) ? known.indexOf(name) : known.length);
+    const entries = Object.entries(phases).sort((a, b) => place(a) - place(b));
+    if (rest > 0.05) entries.push(["other", rest]);
     get("total").textContent = milliseconds(total);
     get("trip").textContent = `in the server, ${milliseconds(trip)} until here`;
-    const known = ["decode", "queue", "backbone", "heads"];
     const look = (name) => `phase ${known.includes(name) ? name : ""}`;
     get("phases").replaceChildren(...entries.map(([name, value]) =>
         make("i", { class: look(name), "--share": String(Math.max(0, value)) })));
