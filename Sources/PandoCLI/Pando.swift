@@ -11,6 +11,7 @@ struct PandoCommand: ParsableCommand {
             A plan names a backbone, data and tasks; training writes a bundle; a bundle predicts, searches, is measured and served.
 
               pando train Examples/clipart.yaml -o out/clipart
+              pando add out/clipart more.yaml
               pando predict out/clipart drawing.png
               pando search out/clipart "red apple" --in drawings/
               pando serve out/clipart
@@ -18,10 +19,11 @@ struct PandoCommand: ParsableCommand {
             pando doctor tells whether this machine is ready.
             """,
         subcommands: [
-            TrainCommand.self, AdviseCommand.self, AffinityCommand.self, BudgetCommand.self, EvaluateCommand.self,
-            PredictCommand.self, SearchCommand.self, ServeCommand.self, CompareCommand.self, FeaturesCommand.self, ImportCommand.self,
-            InspectCommand.self, AdapterCommand.self, SharingCommand.self, ExportCommand.self, DataCommand.self,
-            RunsCommand.self, ReproduceCommand.self, DoctorCommand.self,
+            TrainCommand.self, AddCommand.self, RemoveCommand.self, AdviseCommand.self, AffinityCommand.self,
+            BudgetCommand.self, EvaluateCommand.self, PredictCommand.self, SearchCommand.self, ServeCommand.self,
+            CompareCommand.self, FeaturesCommand.self, ImportCommand.self, InspectCommand.self, AdapterCommand.self,
+            SharingCommand.self, ExportCommand.self, DataCommand.self, RunsCommand.self, ReproduceCommand.self,
+            DoctorCommand.self,
         ])
 
     static func main() async {

@@ -194,7 +194,7 @@ extension CommandLineTests {
         }
 
         @Test(arguments: [
-            [], ["train"], ["advise"], ["adapter"], ["adapter", "list"], ["evaluate"], ["predict"], ["search"], ["compare"], ["features"], ["features", "info"],
+            [], ["train"], ["add"], ["remove"], ["advise"], ["adapter"], ["adapter", "list"], ["evaluate"], ["predict"], ["search"], ["compare"], ["features"], ["features", "info"],
             ["features", "verify"], ["features", "clean"], ["data"], ["data", "info"], ["data", "fetch"], ["runs"],
             ["runs", "list"], ["runs", "show"], ["doctor"],
         ])

@@ -40,19 +40,35 @@ public struct Bundle: Sendable {
     public let cost: TrainingCost
     /// Folder of the text encoder, if a task needs one.
     public let textFolder: URL?
+    /// SHA-256 of each file as it was read, by its path in the bundle.
+    let digests: [String: String]
 
     /// Reads a bundle, after checking that every file is what was written.
     ///
+    /// One that another program changes meanwhile is read again, so that no two states are mixed.
     /// - Throws: `BundleError`, or the error of the part that cannot be read.
     public init(at url: URL) throws {
-        let manifest = try BundleManifest(in: url)
+        var manifest = try BundleManifest(in: url)
+        while true {
+            let read = Result { [manifest] in try Bundle(at: url, manifest) }
+            let now = try BundleManifest(in: url)
+            if now == manifest {
+                self = try read.get()
+                return
+            }
+            manifest = now
+        }
+    }
+
+    private init(at url: URL, _ manifest: BundleManifest) throws {
         try manifest.verify(url)
+        digests = manifest.files
         self.url = url
         version = manifest.digest
         plan = manifest.plan
         cost = manifest.cost
         backbone = try Self.openBackbone(in: url, plan: manifest.plan)
-        let texts = url.appendingPathComponent("text_backbone")
+        let texts = url.appendingPathComponent(Self.textEncoderFolder)
         textFolder = FileManager.default.fileExists(atPath: texts.path) ? texts : nil
         let network = backbone.network
         let unknown = plan.backbone.readTaps.filter { name in !network.taps.contains { $0.name == name } }
@@ -97,6 +113,9 @@ public struct Bundle: Sendable {
         }
         return adapters
     }
+
+    /// Where the encoder of texts is that retrieval tasks use beside a backbone over pictures.
+    static let textEncoderFolder = "text_backbone"
 
     /// Where the weights are that tasks share.
     static let sharingFile = "sharing/model.safetensors"

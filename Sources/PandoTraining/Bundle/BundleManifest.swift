@@ -2,7 +2,7 @@ import Foundation
 import PandoData
 
 /// `bundle.json`: what is inside a bundle, and the digest of every other file.
-struct BundleManifest: Codable {
+struct BundleManifest: Codable, Equatable {
     /// The format's version; others are refused.
     var version: Int
     var plan: Plan

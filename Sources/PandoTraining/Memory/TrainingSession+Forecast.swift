@@ -10,11 +10,12 @@ extension TrainingSession {
     /// Data set, labels and networks are the plan's own; of the pictures only the heaviest are decoded, features are
     /// random, and each task takes a few steps. What the process itself holds is in `residentBytes`, so it is right only
     /// in a process that did nothing larger before.
+    /// - Parameter opened: the backbone, if it is another than the plan's.
     /// - Throws: every error of data, weights and images; `CancellationError`.
-    public func forecastMemory(cancellation: CancellationFlag? = nil) throws -> MemoryForecast {
+    public func forecastMemory(on opened: PlanBackbone? = nil, cancellation: CancellationFlag? = nil) throws -> MemoryForecast {
         let dataset = try plan.data.dataset()
         let tasks = try TaskData.prepare(plan, on: dataset)
-        let backbone = try plan.openBackbone()
+        let backbone = try opened ?? plan.openBackbone()
         let count = dataset.examples.count
         var phases: [MemoryForecast.Phase] = []
         if let network = backbone.network as? any ImageBackbone {
@@ -33,15 +34,15 @@ extension TrainingSession {
     }
 
     /// - Throws: `MemoryBudgetExceeded` if the plan has a budget that training would go over, and as `forecastMemory`.
-    func checkBudget(_ cancellation: CancellationFlag?) throws {
+    func checkBudget(on opened: PlanBackbone? = nil, _ cancellation: CancellationFlag?) throws {
         guard let budget = plan.budget.memory?.bytes else { return }
-        let forecast = try forecastMemory(cancellation: cancellation)
+        let forecast = try forecastMemory(on: opened, cancellation: cancellation)
         guard forecast.residentBytes > budget else { return }
         // What is not held by tensors hardly depends on the plan.
         let rest = forecast.residentBytes - forecast.tensorBytes
         var remedies: [(change: String, bytes: Int)] = []
         func attempt(_ change: String, _ session: TrainingSession) throws -> Bool {
-            let bytes = try session.forecastMemory(cancellation: cancellation).tensorBytes + rest
+            let bytes = try session.forecastMemory(on: opened, cancellation: cancellation).tensorBytes + rest
             guard bytes <= budget else { return false }
             remedies.append((change, bytes))
             return true

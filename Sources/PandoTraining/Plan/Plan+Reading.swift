@@ -10,16 +10,7 @@ extension Plan {
     /// Unknown keys, unknown names and values out of range are refused, never passed over.
     /// - Throws: `PlanError` with everything that is wrong.
     public init(contentsOf file: URL) throws(PlanError) {
-        let text: String
-        do {
-            text = try String(contentsOf: file, encoding: .utf8)
-        } catch {
-            let reason =
-                FileManager.default.fileExists(atPath: file.path)
-                ? "the file cannot be read as UTF-8 text: \(error.localizedDescription)" : "there is no such file"
-            throw PlanError(file: file.path, problems: [.init(path: "", line: nil, message: reason)])
-        }
-        try self.init(yaml: text, file: file.path, folder: file.deletingLastPathComponent())
+        try self.init(yaml: Self.text(of: file), file: file.path, folder: file.deletingLastPathComponent())
     }
 
     /// Reads a plan from its text.
@@ -29,6 +20,25 @@ extension Plan {
     ///   - folder: where relative paths start.
     /// - Throws: `PlanError` with everything that is wrong.
     public init(yaml: String, file: String, folder: URL) throws(PlanError) {
+        self = try Self.read(yaml, file: file, needs: "name, data and tasks") { PlanReader(folder: folder).plan($0) }
+    }
+
+    /// The text of a plan's file.
+    static func text(of file: URL) throws(PlanError) -> String {
+        do {
+            return try String(contentsOf: file, encoding: .utf8)
+        } catch {
+            let reason =
+                FileManager.default.fileExists(atPath: file.path)
+                ? "the file cannot be read as UTF-8 text: \(error.localizedDescription)" : "there is no such file"
+            throw PlanError(file: file.path, problems: [.init(path: "", line: nil, message: reason)])
+        }
+    }
+
+    /// Reads a YAML text with `body`, and refuses what that did not ask for.
+    ///
+    /// - Parameter needs: what the file cannot do without, in words.
+    static func read(_ yaml: String, file: String, needs: String, _ body: (PlanSection) -> Plan) throws(PlanError) -> Plan {
         let problems = PlanProblems()
         let root: Node?
         do {
@@ -39,16 +49,16 @@ extension Plan {
         var plan: Plan?
         if let root {
             if let section = PlanSection(root, at: "", problems: problems) {
-                plan = PlanReader(folder: folder).plan(section)
+                plan = body(section)
                 section.finish()
             }
         } else {
-            problems.add("", nil, "the plan is empty; it needs name, data and tasks")
+            problems.add("", nil, "the plan is empty; it needs \(needs)")
         }
         guard let plan, problems.all.isEmpty else {
             throw PlanError(file: file, problems: problems.all.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
         }
-        self = plan
+        return plan
     }
 }
 
@@ -96,7 +106,7 @@ struct PlanReader {
 
     // MARK: Data
 
-    private func data(_ section: PlanSection) -> DataPlan {
+    func data(_ section: PlanSection) -> DataPlan {
         guard let section = section.section("data", required: true) else { return DataPlan(kind: .scenes) }
         var plan = DataPlan(kind: section.choice("kind", default: .scenes, required: true))
         plan.path = existingPath("path", in: section, required: plan.kind.needsPath)
@@ -131,7 +141,7 @@ struct PlanReader {
 
     // MARK: Tasks
 
-    private func tasks(_ section: PlanSection, _ adapter: AdapterChoice, _ backbone: BackbonePlan) -> [TaskPlan] {
+    func tasks(_ section: PlanSection, _ adapter: AdapterChoice, _ backbone: BackbonePlan) -> [TaskPlan] {
         guard let section = section.section("tasks", required: true) else { return [] }
         if section.keys.isEmpty { section.problem(nil, "there is no task; name at least one") }
         return section.keys.compactMap { name in
@@ -210,6 +220,12 @@ struct PlanReader {
     private func train(_ section: PlanSection, _ backbone: BackbonePlan) -> TrainPlan {
         var train = TrainPlan()
         if backbone.weights == .random { train.backboneRate = 1 }
+        return self.train(section, backbone, else: train)
+    }
+
+    /// What `train:` says; `fallback` where it says nothing.
+    func train(_ section: PlanSection, _ backbone: BackbonePlan, else fallback: TrainPlan) -> TrainPlan {
+        var train = fallback
         guard let section = section.section("train") else { return train }
         train.epochs = section.integer("epochs", default: train.epochs, in: 1...1_000_000)
         train.batchSize = section.integer("batch_size", default: train.batchSize, in: 1...1_000_000)
@@ -218,7 +234,7 @@ struct PlanReader {
         train.warmup = section.number("warmup", default: train.warmup, in: 0...1)
         train.patience = section.integer("patience", default: train.patience, in: 1...1_000_000)
         train.optimizer = section.choice("optimizer", default: train.optimizer)
-        train.seed = seed(section)
+        train.seed = seed(section, else: train.seed)
         train.precision = section.choice("precision", default: train.precision)
         train.backboneRate = section.number("backbone_rate", default: train.backboneRate, in: 0...1_000)
         train.augments = section.flag("augment", default: train.augments)
@@ -262,8 +278,8 @@ struct PlanReader {
 
     // MARK: Common values
 
-    private func seed(_ section: PlanSection) -> UInt64 {
-        UInt64(section.integer("seed", default: Int(PlanDefaults.seed), in: 0...Int.max))
+    private func seed(_ section: PlanSection, else fallback: UInt64 = PlanDefaults.seed) -> UInt64 {
+        UInt64(section.integer("seed", default: Int(fallback), in: 0...Int.max))
     }
 
     func existingPath(_ key: String, in section: PlanSection, required: Bool) -> URL? {

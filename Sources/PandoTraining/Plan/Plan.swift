@@ -206,6 +206,10 @@ public struct TaskPlan: Sendable, Hashable, Codable {
     public var weight: Double
     /// Labels on fewer training examples are left out; `nil` refuses labels too rare to be learned and measured.
     public var minimumCount: Int?
+    /// Where its examples come from, if not from the plan's data: only of a task that was added to a bundle.
+    public var data: DataPlan?
+    /// How it is trained, if not as the plan says: only of a task that was added to a bundle.
+    public var train: TrainPlan?
 
     public init(
         name: String, kind: TaskKind, column: String? = nil, adapter: AdapterChoice = AdapterChoice(),

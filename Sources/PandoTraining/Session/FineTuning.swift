@@ -50,10 +50,12 @@ extension Plan {
         var plan = self
         plan.name = "\(name) \(task.name) alone"
         plan.tasks = [task]
+        plan.data = task.data ?? data
+        plan.train = task.train ?? train
         plan.backbone.isTrained = true
         plan.train.epochs = epochs
         // What a step keeps grows with the batch; half is enough for a network that is only moved a little.
-        plan.train.batchSize = min(train.batchSize, 32)
+        plan.train.batchSize = min(plan.train.batchSize, 32)
         return plan
     }
 }

@@ -12,4 +12,12 @@ public struct TrainingCost: Sendable, Hashable, Codable {
     public var peakResidentBytes: Int
 
     public var seconds: Double { featureSeconds + headSeconds }
+
+    /// What this and `later` took, one after the other.
+    func adding(_ later: TrainingCost) -> TrainingCost {
+        TrainingCost(
+            computedImages: computedImages + later.computedImages, featureSeconds: featureSeconds + later.featureSeconds,
+            headSeconds: headSeconds + later.headSeconds, peakTensorBytes: max(peakTensorBytes, later.peakTensorBytes),
+            peakResidentBytes: max(peakResidentBytes, later.peakResidentBytes))
+    }
 }

@@ -71,17 +71,28 @@ extension TrainingSession {
     ) throws -> Outcome {
         try Bundle.checkWritable(bundle)
         try checkBudget(cancellation)
+        return try recorded(planText, bundle, registry: registry, runs: runs, resumes: resumes, report) { recorder in
+            let trained = try plan.backbone.isTrained
+                ? trainNetwork(recorder, resumes: resumes, cancellation: cancellation, report)
+                : trainBranches(recorder, resumes: resumes, cancellation: cancellation, report)
+            report(.message("writing \(bundle.path)"))
+            try trained.write(to: bundle)
+            return trained
+        }
+    }
+
+    /// Trains and writes as `body` does, and records how that ends.
+    func recorded(
+        _ planText: String, _ bundle: URL, registry: RunRegistry, runs: URL, resumes: Bool,
+        _ report: @Sendable (Event) -> Void, _ body: (Recorder) throws -> Trained
+    ) throws -> Outcome {
         let run = try resumes
             ? resumedRun(bundle, registry, runs, report)
             : registry.start(
                 planName: plan.name, planText: planText, seed: plan.train.seed, bundlePath: bundle.standardizedFileURL.path)
         do {
             let recorder = try Recorder(run.id, registry: registry, folder: runs.appendingPathComponent(run.id))
-            let trained = try plan.backbone.isTrained
-                ? trainNetwork(recorder, resumes: resumes, cancellation: cancellation, report)
-                : trainBranches(recorder, resumes: resumes, cancellation: cancellation, report)
-            report(.message("writing \(bundle.path)"))
-            try trained.write(to: bundle)
+            let trained = try body(recorder)
             try recorder.record(trained.metrics)
             try registry.end(run.id, as: .finished)
             return Outcome(
@@ -98,12 +109,13 @@ extension TrainingSession {
         }
     }
 
-    /// Trains the branches on features of the frozen backbone.
-    private func trainBranches(
-        _ recorder: Recorder, resumes: Bool, cancellation: CancellationFlag?, _ report: @escaping @Sendable (Event) -> Void
+    /// Trains the branches on features of the frozen backbone: `opened`, or as the plan says.
+    func trainBranches(
+        on opened: PlanBackbone? = nil, _ recorder: Recorder, resumes: Bool, cancellation: CancellationFlag?,
+        _ report: @escaping @Sendable (Event) -> Void
     ) throws -> Trained {
         let start = ContinuousClock.now
-        let prepared = try prepare(cancellation: cancellation, report)
+        let prepared = try prepare(on: opened, cancellation: cancellation, report)
         let ready = ContinuousClock.now
         let measured = try MemoryMeter.measure {
             try plan.sharedTasks.isEmpty

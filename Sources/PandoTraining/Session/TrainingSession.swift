@@ -47,11 +47,13 @@ public struct TrainingSession: Sendable {
     /// does not have.
     ///
     /// What is wrong with the plan's tasks is found before anything is computed.
+    /// - Parameter opened: the backbone, if it is another than the plan's.
     /// - Throws: every error of data, weights, adapters, images and the store; `CancellationError`.
-    public func prepare(cancellation: CancellationFlag? = nil, _ report: @escaping @Sendable (Event) -> Void = { _ in })
-        throws -> Prepared
-    {
-        let backbone = try plan.openBackbone()
+    public func prepare(
+        on opened: PlanBackbone? = nil, cancellation: CancellationFlag? = nil,
+        _ report: @escaping @Sendable (Event) -> Void = { _ in }
+    ) throws -> Prepared {
+        let backbone = try opened ?? plan.openBackbone()
         return try prepare(
             on: backbone, adapters: freshAdapters(on: backbone), textFolder: plan.textBackbone.weights, cancellation, report)
     }

@@ -40,7 +40,7 @@ extension Plan {
 extension TaskPlan {
     /// The task's adapter before training.
     func freshAdapter(on network: any Backbone, plan: Plan) throws(AdapterError) -> any Adapter {
-        var generator = SeededGenerator(seed: plan.train.seed).split("adapter \(name)")
+        var generator = SeededGenerator(seed: (train ?? plan.train).seed).split("adapter \(name)")
         return try adapter.configuration.makeAdapter(
             on: network, vectorLength: network.vectorLength(reading: plan.backbone.readTaps), using: &generator)
     }
