@@ -59,7 +59,12 @@ struct ComputeOptions: ParsableArguments {
 
     /// The points that are worth their cost, as a table; `nil` if no level was asked for.
     func front(of bundle: Bundle) throws -> String? {
-        guard try level != nil else { return nil }
+        try level == nil ? nil : "\(Self.table(of: bundle))"
+    }
+
+    /// The points that are worth their cost.
+    /// - Throws: `ComputeError` if the bundle cannot be run at several costs.
+    static func table(of bundle: Bundle) throws -> Table {
         let costs = try bundle.costs(cachedIn: Locations.costs)
         var table = Table(
             [.init("point"), .init("ms", .right), .init("of full", .right)]
@@ -71,7 +76,7 @@ struct ComputeOptions: ParsableArguments {
                     String(format: "%.0f %%", costs.table.share(of: entry) * 100),
                 ] + entry.metrics.map { String(format: "%.4f", abs($0)) })
         }
-        return "\(table)"
+        return table
     }
 }
 

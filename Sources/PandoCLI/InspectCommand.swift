@@ -1,19 +1,22 @@
 import ArgumentParser
 import Foundation
 import Pando
+import struct PandoTraining.Bundle
 
 /// `pando inspect`: what a file or folder holds.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Show a backbone: network, taps, shapes, parameters, preprocessing, and whether its weights fit.",
+        abstract: "Show a backbone or a bundle: network, taps, shapes, parameters, and whether its weights fit; tasks and costs.",
         discussion: """
             A source is a folder of Hugging Face's, timm's or ours, a file of weights (.pth, .bin, .safetensors), or an \
-            ONNX model. Exits with 1 if the weights do not fit the network.
+            ONNX model. Exits with 1 if the weights do not fit the network. Of a bundle it shows the tasks, and what --compute \
+            chooses from if it runs at several costs.
 
               pando inspect dinov2-small/
               pando inspect resnet50-0676ba61.pth
               pando inspect weights.safetensors --name convnext_tiny
+              pando inspect out/clipart
               pando inspect --list
             """)
 
@@ -40,14 +43,25 @@ struct InspectCommand: ParsableCommand {
 
     func run() throws {
         guard let source else { return try listNames() }
+        let place = URL(fileURLWithPath: source)
+        if Bundle.isBundle(place) { return try inspect(Bundle(at: place)) }
         let inspection = try Inspection(
-            BackboneSource(URL(fileURLWithPath: source), named: name), forPicturesOf: imageSize)
+            BackboneSource(place, named: name), forPicturesOf: imageSize)
         if printing.json {
             try Console.print(json: inspection)
         } else {
             show(inspection)
         }
         if !inspection.problems.isEmpty { throw ExitCode.failure }
+    }
+
+    private func inspect(_ bundle: Bundle) throws {
+        if name != nil || imageSize != nil {
+            throw ValidationError("--name and --image-size go with a backbone; \(bundle.url.path) is a bundle")
+        }
+        let inspection = try BundleInspection(bundle)
+        if printing.json { return try Console.print(json: inspection) }
+        inspection.show(front: bundle.elasticPolicy == nil ? nil : try ComputeOptions.table(of: bundle))
     }
 
     private func show(_ inspection: Inspection) {

@@ -113,6 +113,15 @@ extension CommandLineTests {
             #expect(card.contains("data of its own (own.csv)"))
         }
 
+        @Test func `labels that contradict what the bundle learned are named`() throws {
+            let workshop = try workshop()
+            let text = String(decoding: try workshop.bytes("texts.csv"), as: UTF8.self)
+            try workshop.write(text.replacing("cars", with: "boats"), to: "texts.csv")
+            try workshop.program.expectRefusal(
+                ["evaluate", workshop.path("bundle")],
+                says: ["task 'topic'", "'boats' unknown to it, 'cars' missing now"])
+        }
+
         @Test func `what some tasks share stays with them`() throws {
             let workshop = try workshop(sharing: "trunk")
             let before = try files(workshop)

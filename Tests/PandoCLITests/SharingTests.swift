@@ -78,6 +78,13 @@ extension CommandLineTests {
                 let refused = try program.run("predict", bundle, "apple soup", "--compute", level)
                 #expect(refused.code != 0 && refused.errors.contains(reason), "\(level): \(refused.errors)")
             }
+            let inspected = try program.run("inspect", bundle, "--json")
+            let front = try #require(try inspected.json()["front"] as? [[String: Any]], "\(inspected.errors)")
+            let shares = front.compactMap { $0["share"] as? Double }
+            #expect(!shares.isEmpty && shares.allSatisfy { $0 > 0 } && shares == shares.sorted())
+            #expect(front.allSatisfy { ($0["metrics"] as? [String: Double])?.count == 2 && $0["milliseconds"] is Double })
+            let shown = try program.run("inspect", bundle)
+            #expect(shown.output.contains("shared tnn") && shown.output.contains("of full"), "\(shown.output)")
             let unknown = try program.run("predict", bundle, "soup", "--compute", "0.5", "--prefer", "topc=2")
             #expect(unknown.code != 0 && unknown.errors.contains("preferences name topc; the tasks are topic, size"))
             let negative = try program.run("predict", bundle, "soup", "--compute", "0.5", "--prefer", "topic=-2")

@@ -54,6 +54,19 @@ extension CommandLineTests {
             #expect(table.errors.isEmpty)
         }
 
+        @Test func `a bundle is inspected: its backbone and its tasks`() throws {
+            let trained = try TrainedScenes.shared
+            let report = try trained.workshop.program.run("inspect", trained.bundle, "--json").json()
+            #expect(report["backbone"] as? String == "mobilenet_v2" && report["front"] == nil)
+            let tasks = try #require(report["tasks"] as? [[String: Any]])
+            #expect(tasks.compactMap { $0["name"] as? String } == TrainedScenes.taskNames)
+            #expect(tasks[0]["labels"] as? Int == 8 && tasks[0]["adapter"] as? String == "probe")
+            let shown = try trained.workshop.program.run("inspect", trained.bundle)
+            #expect(shown.output.contains("little scenes") && shown.output.contains("retrieval"), "\(shown.output)")
+            try trained.workshop.program.expectRefusal(
+                ["inspect", trained.bundle, "--image-size", "64"], says: ["is a bundle"])
+        }
+
         @Test func `a second training uses the stored features and gives the same bundle, bit for bit`() throws {
             let trained = try TrainedScenes.shared
             let again = trained.workshop.path("again")

@@ -146,6 +146,11 @@ public struct Bundle: Sendable {
         return PlanBackbone(network: try source.open().imageBackbone(), reading: .pictures(preprocessing), folder: nil)
     }
 
+    /// Whether a folder says that it is a bundle.
+    public static func isBundle(_ url: URL) -> Bool {
+        FileManager.default.fileExists(atPath: url.appendingPathComponent(BundleManifest.name).path)
+    }
+
     /// The task `name`, or the only one if there is just one.
     /// - Throws: `BundleError` with the names there are.
     public func task(_ name: String) throws(BundleError) -> Task {

@@ -31,11 +31,8 @@ extension Bundle {
             cancellation, report)
         var metrics: [String: TaskMetrics] = [:]
         for (task, prepared) in zip(try session.plan.tasks.map { try self.task($0.name) }, prepared.tasks) {
-            guard prepared.data.labels == task.labels else {
-                throw BundleError(
-                    url.path,
-                    "the data has changed since: task '\(task.name)' learned \(task.labels.count) labels, the data has \(prepared.data.labels.count)"
-                )
+            if let contradiction = task.labels.contradiction(in: prepared.data.labels) {
+                throw BundleError(url.path, "the data has changed since task '\(task.name)' learned its labels: \(contradiction)")
             }
             metrics[task.name] = inTrainedPrecision(task.branch).metrics(
                 on: prepared.data.examples(in: split), of: prepared, precision: session.plan.train.precision.elementType,

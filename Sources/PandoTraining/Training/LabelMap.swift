@@ -17,6 +17,19 @@ public struct LabelMap: Sendable, Hashable, Codable {
 
     public func number(of name: String) -> Int? { numbers[name] }
 
+    /// In what another map of the same task differs, in words; `nil` if it is the same.
+    func contradiction(in other: LabelMap) -> String? {
+        func named(_ names: [String]) -> String {
+            names.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (names.count > 5 ? ", … (\(names.count))" : "")
+        }
+        let added = other.names.filter { number(of: $0) == nil }
+        let lost = names.filter { other.number(of: $0) == nil }
+        let parts = [added.isEmpty ? nil : "\(named(added)) unknown to it", lost.isEmpty ? nil : "\(named(lost)) missing now"]
+            .compactMap(\.self)
+        if parts.isEmpty { return names == other.names ? nil : "the same names stand in another order" }
+        return parts.joined(separator: ", ")
+    }
+
     /// Encodes as a plain list of names.
     public init(from decoder: any Decoder) throws {
         let names = try decoder.singleValueContainer().decode([String].self)
