@@ -90,7 +90,9 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -163,6 +165,13 @@ let package = Package(
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoReproductionsTests", dependencies: ["PandoReproductions", "PandoTestSupport"],
+            swiftSettings: strict, linkerSettings: runPath),
+        .testTarget(
+            name: "PandoServingTests",
+            dependencies: [
+                "PandoServing", "PandoTestSupport",
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoCLITests", dependencies: ["PandoCLI", "PandoData", "PandoTensor", "PandoTestSupport"],

@@ -61,6 +61,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Connections at a time.")
     var connections: Int = ServingLimits().connections
 
+    @Option(help: ArgumentHelp("How long a client may take to send a request, or stay silent.", valueName: "seconds"))
+    var clientTimeout: Int = ServingLimits().headSeconds
+
     @Option(help: "Megabytes of a request, at most.")
     var maxBody: Int = ServingLimits().bodyBytes >> 20
 
@@ -107,6 +110,7 @@ struct ServeCommand: AsyncParsableCommand {
         try check((1...100_000).contains(queue), "--queue is 1 to 100000, not \(queue)")
         try check((0.001...3600).contains(deadline), "--deadline is 0.001 to 3600 seconds, not \(deadline)")
         try check((1...1_000_000).contains(connections), "--connections is 1 to 1000000, not \(connections)")
+        try check((1...3600).contains(clientTimeout), "--client-timeout is 1 to 3600 seconds, not \(clientTimeout)")
         try check((1...1024).contains(maxBody), "--max-body is 1 to 1024 megabytes, not \(maxBody)")
         try check((1...1000).contains(maxMegapixels), "--max-megapixels is 1 to 1000, not \(maxMegapixels)")
         try check((1...60_000).contains(patience), "--patience is 1 to 60000 milliseconds, not \(patience)")
@@ -169,6 +173,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.limits.queueLength = queue
         configuration.limits.deadlineSeconds = deadline
         configuration.limits.connections = connections
+        (configuration.limits.headSeconds, configuration.limits.bodySeconds) = (clientTimeout, clientTimeout)
         configuration.limits.bodyBytes = maxBody << 20
         configuration.limits.picturePixels = maxMegapixels * 1_000_000
         configuration.limits.heldPixels = min(configuration.limits.heldPixels, maxMegapixels * 1_000_000)

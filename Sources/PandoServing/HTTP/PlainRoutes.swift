@@ -137,8 +137,9 @@ struct PlainRoutes: Sendable {
             }.map(\.name)
         }
         try context.requireAccess(to: wish.tasks ?? [])
-        if let tasks = wish.tasks, tasks.count < served.bundle.tasks.count {
-            context.aim.value = tasks.count == 1 && served.bundle.tasks.contains { $0.name == tasks[0] } ? tasks[0] : "several"
+        if query["tasks"] != nil, let tasks = wish.tasks {
+            let isKnown = tasks.count == 1 && served.bundle.tasks.contains { $0.name == tasks[0] }
+            context.aim.value = isKnown ? tasks[0] : "several"
         }
         try runtime.checkRoom()
         let body = try await request.wholeBody(runtime.configuration.limits)

@@ -9,8 +9,6 @@ import PandoTraining
 ///
 /// A request belongs to the one that was there when it came: another one may take its place meanwhile.
 public final class ServedBundle: Sendable {
-    /// The folder's name.
-    public let name: String
     public let bundle: PandoTraining.Bundle
     let frozen: FrozenBundle
     /// What each compute level takes here, where there are several.
@@ -25,14 +23,15 @@ public final class ServedBundle: Sendable {
     public init(at url: URL, costCache: URL, gallery: Gallery? = nil, workers: Int) throws {
         let bundle = try PandoTraining.Bundle(at: url)
         self.bundle = bundle
-        name = url.standardizedFileURL.resolvingSymlinksInPath().lastPathComponent
         frozen = FrozenBundle(bundle)
         costs = bundle.elasticPolicy == nil ? nil : try bundle.costs(cachedIn: costCache)
         search = try gallery.flatMap { try TextSearch(in: $0, by: bundle, workers: workers) }
         warm(workers: workers)
     }
 
-    var version: String { bundle.version }
+    /// The plan's name.
+    public var name: String { bundle.plan.name }
+    public var version: String { bundle.version }
 
     /// Everything that the tasks can say of one example.
     var answeringTasks: [Int] { Array(bundle.tasks.indices) }
@@ -56,6 +55,13 @@ public final class ServedBundle: Sendable {
     private func warm(workers: Int) {
         let points: [OperatingPoint?] = costs == nil ? [nil] : levels.map(\.point)
         let asked = answeringTasks.map { TaskRows($0) }
+        if case .pictures(let preprocessing) = bundle.backbone.reading {
+            // The first picture starts libvips.
+            let blank = Image(width: 8, height: 8, pixels: [UInt8](repeating: 255, count: 192))
+            if let png = try? blank.encodedPNG() {  // where this fails, pictures will say why
+                _ = try? ImageDecoder().image(.bytes(png, name: "blank"), fittedTo: preprocessing)
+            }
+        }
         for point in points {
             for count in [1, 2] {
                 for threads in Set([1, workers]) {

@@ -110,6 +110,9 @@ final class RunningProgram: Sendable {
         self.process = process
     }
 
+    /// The process's number.
+    var identifier: Int32 { process }
+
     /// What it has said on standard error so far.
     var errors: String { text("errors") }
 
