@@ -42,6 +42,23 @@ public struct Features: Sendable {
         return .concatenated([pooled] + means, along: 1)
     }
 
+    /// The same examples several times, one round after another.
+    public func repeated(_ count: Int) -> Features {
+        func repeated(_ tensor: Tensor) -> Tensor { .concatenated(Array(repeating: tensor, count: count)) }
+        return Features(
+            taps: taps.mapValues(repeated), pooled: repeated(pooled), mask: mask.map(repeated),
+            input: input.map { input in
+                switch input {
+                case .pictures(let pictures): .pictures(repeated(pictures))
+                case .texts(let texts):
+                    .texts(
+                        TokenTensors(
+                            ids: repeated(texts.ids), attentionMask: repeated(texts.attentionMask),
+                            typeIDs: texts.typeIDs.map(repeated)))
+                }
+            })
+    }
+
     /// Some consecutive examples.
     public func slice(_ range: Range<Int>) -> Features {
         Features(

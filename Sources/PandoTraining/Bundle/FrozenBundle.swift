@@ -17,12 +17,13 @@ public final class FrozenBundle: Sendable {
         case vector
         /// The task's own adapter.
         case own(FrozenSharing)
-        /// What tasks share, by the task's number there.
-        case shared(Int)
+        /// One of the things that tasks have in common, by the task's number there.
+        case common(Int, task: Int)
     }
 
-    /// What tasks share, for some of them, at one of its operating points.
+    /// What tasks have in common, for some of them, at one of its operating points.
     private struct Variant: Hashable {
+        let common: Int
         let point: OperatingPoint?
         let tasks: [Int]
     }
@@ -49,7 +50,8 @@ public final class FrozenBundle: Sendable {
     private let backbone: FrozenBackbone
     private let readers: [Reader]
     private let precision: ElementType
-    private let sharing: (any Sharing)?
+    /// What the plan lets tasks share; LoRAs that go through the common weights together.
+    private let commons: [any Sharing]
     private let variants = Mutex(Variants())
 
     public init(_ bundle: Bundle) {
@@ -57,9 +59,13 @@ public final class FrozenBundle: Sendable {
         let precision = bundle.plan.train.precision.elementType
         let adapters = bundle.tasks.map(\.branch.adapter)
         self.precision = precision
-        sharing = adapters.lazy.compactMap { ($0 as? SharedView)?.sharing }.first?.keepingFrozenWeights(as: precision)
-        readers = adapters.map { adapter in
-            if let view = adapter as? SharedView { return .shared(view.task) }
+        let views = adapters.compactMap { $0 as? SharedView }
+        let loras = adapters.indices.filter { adapters[$0] is InlineAdapter<LoRASet> }
+        let crowd = LoRACrowd(loras.map { adapters[$0] })
+        commons = ([views.first?.sharing, crowd] as [(any Sharing)?]).compactMap { $0?.keepingFrozenWeights(as: precision) }
+        readers = adapters.enumerated().map { place, adapter in
+            if let view = adapter as? SharedView { return .common(0, task: view.task) }
+            if crowd != nil, let number = loras.firstIndex(of: place) { return .common(views.isEmpty ? 0 : 1, task: number) }
             if adapter is Probe { return .vector }
             let kept = adapter.keepingFrozenWeights(as: precision)
             return .own(FrozenSharing(SharedTrunk(kept, taskCount: 1), precision: kept.computingType(in: precision)))
@@ -102,15 +108,24 @@ public final class FrozenBundle: Sendable {
     private func vectors(
         from features: Features, of input: BackboneInput, for tasks: [Int], at point: OperatingPoint?, workers: Int
     ) -> [Tensor] {
-        let numbers = tasks.compactMap { if case .shared(let number) = readers[$0] { number } else { nil } }
-        var programs: [FrozenSharing] = numbers.isEmpty ? [] : [program(for: Variant(point: point, tasks: numbers))]
+        var programs: [FrozenSharing] = []
+        // For each thing in common, which of the programs it is.
+        var places: [Int: Int] = [:]
+        for common in commons.indices {
+            let numbers = tasks.compactMap { place -> Int? in
+                if case .common(common, let task) = readers[place] { task } else { nil }
+            }
+            if numbers.isEmpty { continue }
+            places[common] = programs.count
+            programs.append(program(for: Variant(common: common, point: common == 0 ? point : nil, tasks: numbers)))
+        }
+        var own = programs.count
         for task in tasks { if case .own(let program) = readers[task] { programs.append(program) } }
         var made = programs.map { run($0, on: features, of: input, workers: workers)[...] }
-        var own = numbers.isEmpty ? 0 : 1
         return tasks.map { task in
             switch readers[task] {
             case .vector: return features.pooled
-            case .shared: return made[0].removeFirst()
+            case .common(let common, _): return made[places[common]!].removeFirst()  // every common thing asked has one
             case .own:
                 own += 1
                 return made[own - 1].removeFirst()
@@ -127,10 +142,9 @@ public final class FrozenBundle: Sendable {
 
     private func program(for key: Variant) -> FrozenSharing {
         if let program = variants.withLock({ $0.use(key) }) { return program }
-        guard let sharing else { stop("FrozenBundle: nothing is shared") }
-        var running = sharing
+        var running = commons[key.common]
         if let point = key.point {
-            guard let elastic = sharing as? any Elastic else { stop("FrozenBundle: what is shared runs at one cost only") }
+            guard let elastic = running as? any Elastic else { stop("FrozenBundle: what is shared runs at one cost only") }
             running = elastic.running(at: point)
         }
         let type = running.gradientEntry == nil ? ElementType.float32 : precision

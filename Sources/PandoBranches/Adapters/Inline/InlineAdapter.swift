@@ -60,7 +60,17 @@ public struct InlineAdapter<Change: NetworkChange>: NetworkAdapter {
     }
 
     public func callAsFunction(_ features: Features, during pass: TrainingPass?) -> Tensor {
-        let (network, pass) = (adapted(backbone), change.followsStatistics ? pass : nil)
+        vectors(from: features, through: adapted(backbone), during: change.followsStatistics ? pass : nil)
+    }
+
+    /// The vectors that another network gives which was made of the frozen one, from the same features.
+    func vectors(from features: Features, changing make: (any BlockwiseBackbone) -> any BlockwiseBackbone) -> Tensor {
+        vectors(from: features, through: make(backbone), during: nil)
+    }
+
+    private func vectors(
+        from features: Features, through network: any BlockwiseBackbone, during pass: TrainingPass?
+    ) -> Tensor {
         if let start = request.taps.first {
             return network.features(continuing: features[start], from: start, mask: features.mask, during: pass)
                 .pooled.cast(to: .float32)

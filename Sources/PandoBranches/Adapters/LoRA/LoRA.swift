@@ -11,7 +11,7 @@ import PandoTensor
 /// - Cost: `rank · (in + out)` parameters; the layer's weight is shared, never copied.
 /// - Source: Hu et al. 2021 (arXiv:2106.09685), section 4.1; Liu et al. 2024, DoRA (arXiv:2402.09353), equation 5 and
 ///   section 4.3. Names are PEFT's.
-public struct LoRA: Module, LinearAdapter, ConvolutionAdapter {
+public struct LoRA: Module, OutputAdapter, ConvolutionAdapter {
     public var down, up: Tensor
     public var upBias: Tensor?
     public var magnitude: Tensor?
@@ -48,18 +48,13 @@ public struct LoRA: Module, LinearAdapter, ConvolutionAdapter {
 
     public var rank: Int { down.shape[0] }
 
-    public func output(of layer: Linear, for input: Tensor) -> Tensor {
-        adapting(layer(input), of: input, through: layer)
-    }
-
     public func output(of layer: Convolution2D, for input: Tensor) -> Tensor {
         let narrow = Convolution2D(weight: down, stride: layer.stride, frame: layer.frame)
         let wide = Convolution2D(weight: up * scale, bias: upBias.map { $0 * scale })
         return adapting(layer(input), by: wide(narrow(input)), bias: layer.bias, weight: layer.weight)
     }
 
-    /// The adapted output, from what the layer alone gives.
-    func adapting(_ output: Tensor, of input: Tensor, through layer: Linear) -> Tensor {
+    public func adapting(_ output: Tensor, of input: Tensor, through layer: Linear) -> Tensor {
         let type = input.elementType
         let narrow = linear(input, weight: down.cast(to: type))
         // Scaled where it is small.

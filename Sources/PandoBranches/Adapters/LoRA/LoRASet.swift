@@ -216,7 +216,7 @@ extension LoRASet {
             .mapValues { $0.sorted { $0.site.part < $1.site.part } }
     }
 
-    static func adapter(of parts: [(site: Site, adapter: LoRA)], for layer: Linear) -> any LinearAdapter {
+    static func adapter(of parts: [(site: Site, adapter: LoRA)], for layer: Linear) -> any OutputAdapter {
         if parts[0].site.partCount == 1 { return parts[0].adapter }
         return RowwiseLoRA(parts: parts.map { ($0.site.range(of: layer.outFeatures), $0.adapter) })
     }

@@ -2,12 +2,11 @@ import PandoNN
 import PandoTensor
 
 /// Adapters of parts of a fused projection, each for some rows of the weight: query and value of a `qkv`.
-struct RowwiseLoRA: LinearAdapter {
+struct RowwiseLoRA: OutputAdapter {
     /// In the order of their rows, which do not overlap.
     let parts: [(rows: Range<Int>, adapter: LoRA)]
 
-    func output(of layer: Linear, for input: Tensor) -> Tensor {
-        let output = layer(input)
+    func adapting(_ output: Tensor, of input: Tensor, through layer: Linear) -> Tensor {
         guard parts.contains(where: { $0.adapter.magnitude != nil }) else { return output + delta(input, layer.outFeatures) }
         let axis = output.rank - 1
         return assembled(count: layer.outFeatures, along: axis, whole: output) { rows, adapter in
