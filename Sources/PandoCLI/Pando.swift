@@ -23,7 +23,7 @@ struct PandoCommand: ParsableCommand {
             BudgetCommand.self, EvaluateCommand.self, PredictCommand.self, SearchCommand.self, ServeCommand.self,
             CompareCommand.self, FeaturesCommand.self, ImportCommand.self, InspectCommand.self, AdapterCommand.self,
             SharingCommand.self, ExportCommand.self, DataCommand.self, RunsCommand.self, ReproduceCommand.self,
-            DoctorCommand.self,
+            BenchServeCommand.self, DoctorCommand.self,
         ])
 
     static func main() async {

@@ -1,0 +1,59 @@
+import Foundation
+import NIOCore
+import Testing
+
+@testable import PandoLoad
+
+@Suite struct LoadBodyTests {
+    @Test func `a picture goes as it is, under its own type`() throws {
+        let bytes: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10, 0, 255]
+        try withFile("picture.png", bytes) { path in
+            let body = try #require(try LoadBody.pictures([path]).first)
+            #expect(body.contentType == "image/png")
+            #expect(Array(body.bytes.readableBytesView) == bytes)
+        }
+    }
+
+    @Test func `a picture goes as one part of a form`() throws {
+        let bytes: [UInt8] = [0xFF, 0xD8, 0xFF, 1, 13, 10]
+        try withFile("photo.jpg", bytes) { path in
+            let body = try #require(try LoadBody.pictures([path], as: .multipart).first)
+            let boundary = try #require(body.contentType.split(separator: "=").last)
+            let head = """
+                --\(boundary)\r
+                Content-Disposition: form-data; name="file"; filename="photo.jpg"\r
+                Content-Type: image/jpeg\r
+                \r
+
+                """
+            let expected = Array(head.utf8) + bytes + Array("\r\n--\(boundary)--\r\n".utf8)
+            #expect(Array(body.bytes.readableBytesView) == expected)
+        }
+    }
+
+    @Test func `a file of texts has one a line`() throws {
+        try withFile("texts.txt", Array("first\n\n  \nsecond: ä\n".utf8)) { path in
+            let bodies = try LoadBody.texts(in: path)
+            #expect(bodies.map { String(buffer: $0.bytes) } == ["first", "second: ä"])
+            #expect(bodies.allSatisfy { $0.contentType == "text/plain; charset=utf-8" })
+        }
+    }
+
+    @Test func `files that cannot be sent are named`() throws {
+        let error = #expect(throws: LoadError.self) { try LoadBody.pictures(["/no/such.png"]) }
+        #expect(try #require(error).description.hasPrefix("/no/such.png: "))
+        try withFile("empty", []) { path in
+            #expect(throws: LoadError.file(path: path, reason: "the file is empty")) { try LoadBody.pictures([path]) }
+            #expect(throws: LoadError.file(path: path, reason: "no line has a text")) { try LoadBody.texts(in: path) }
+        }
+    }
+
+    private func withFile(_ name: String, _ bytes: [UInt8], _ body: (String) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent(name)
+        try Data(bytes).write(to: file)
+        try body(file.path)
+    }
+}
