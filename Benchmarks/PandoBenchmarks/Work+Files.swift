@@ -35,7 +35,8 @@ extension Work {
             defer { unlinkAll(folder) }
             let picture = try images.first ?? drawnPicture(in: folder)
             tell("\(key.description): training a bundle")
-            let pando = try Self.pando(in: folder)
+            let tasks = "  shape: {kind: classification}"
+            let pando = try Self.pando(in: folder, training: tasks, .f32)
             var contestants = [ProcessRuns("Pando", pando, ["predict", folder.path + "/bundle", picture.path])]
             if let options = meeting.options {
                 let script = URL(fileURLWithPath: options.peers).deletingLastPathComponent()
@@ -52,17 +53,19 @@ extension Work {
     }
 
     /// The program beside this one, after it trained a bundle on a few generated pictures.
-    private static func pando(in folder: URL) throws -> URL {
+    ///
+    /// - Parameter tasks: lines of a plan.
+    static func pando(in folder: URL, training tasks: String, _ precision: Precision) throws -> URL {
         let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
             .deletingLastPathComponent().appendingPathComponent("pando")
         let plan = folder.appendingPathComponent("plan.yaml")
         try """
-        name: first
+        name: benchmark
         backbone: mobilenet_v2
         data: {kind: scenes, limit: 60}
         tasks:
-          shape: {kind: classification}
-        train: {epochs: 1, precision: float32}
+        \(tasks)
+        train: {epochs: 1, precision: \(precision == .f32 ? "float32" : "bfloat16")}
 
         """.write(to: plan, atomically: true, encoding: .utf8)
         let training = ProcessRuns(
@@ -73,13 +76,13 @@ extension Work {
         return program
     }
 
-    private static func drawnPicture(in folder: URL) throws -> URL {
+    static func drawnPicture(in folder: URL) throws -> URL {
         let file = folder.appendingPathComponent("picture.png")
         try Image(width: 400, height: 300, filledWith: .white).encodedPNG().write(to: file)
         return file
     }
 
-    private static func unlinkAll(_ folder: URL) {
+    static func unlinkAll(_ folder: URL) {
         do {
             try FileManager.default.removeItem(at: folder)
         } catch {
