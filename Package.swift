@@ -108,6 +108,8 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .target(
@@ -120,7 +122,7 @@ let package = Package(
         .executableTarget(
             name: "PandoCLI",
             dependencies: [
-                "Pando", "PandoServing",
+                "Pando", "PandoLoad", "PandoServing",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -130,7 +132,8 @@ let package = Package(
         .executableTarget(
             name: "PandoBenchmarks",
             dependencies: [
-                "CPeak", "PandoBackbones", "PandoBranches", "PandoData", "PandoNN", "PandoTensor", "PandoTraining",
+                "CPeak", "PandoBackbones", "PandoBranches", "PandoData", "PandoLoad", "PandoNN", "PandoTensor",
+                "PandoTraining",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/PandoBenchmarks", swiftSettings: strict, linkerSettings: runPath),
@@ -162,6 +165,16 @@ let package = Package(
             linkerSettings: runPath),
         .testTarget(
             name: "PandoTrainingTests", dependencies: ["PandoONNX", "PandoTestSupport", "PandoTraining"],
+            swiftSettings: strict, linkerSettings: runPath),
+        .testTarget(
+            name: "PandoLoadTests",
+            dependencies: [
+                "PandoLoad",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoReproductionsTests", dependencies: ["PandoReproductions", "PandoTestSupport"],
