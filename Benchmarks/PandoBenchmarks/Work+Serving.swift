@@ -135,7 +135,7 @@ extension Work {
 
     private static func latency(of load: Load, _ server: Server) throws -> LoadReport.Latency {
         tell("\(server.name): latency, \(load.pace)")
-        guard let latency = try Load.waiting({ try await load.run() }).latency else {
+        guard let latency = try Load.waiting(for: { try await load.run() }).latency else {
             throw PeerError(peer: server.name, reason: "no request was answered with 200")
         }
         return latency

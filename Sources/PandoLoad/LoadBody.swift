@@ -90,7 +90,8 @@ public struct LoadBody: Sendable {
 
     /// The system's own words, where it has some.
     private static func reason(_ error: any Error) -> String {
-        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
-        return (underlying ?? error).localizedDescription
+        let underlying = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error).map { $0 as NSError }
+        guard let underlying, underlying.domain == NSPOSIXErrorDomain else { return error.localizedDescription }
+        return String(cString: strerror(Int32(underlying.code))).lowercased()
     }
 }
