@@ -45,7 +45,9 @@ extension Work {
             let bodies = try LoadBody.pictures(encoded(images, in: folder, meeting.options))
             let isQuick = meeting.stopwatch.rounds == 1
 
-            let own = try Server("Pando", pando, { ["serve", bundle, "--port", "\($0)"] }, bodies: bodies)
+            // Every answer is computed: the same pictures come again and again, which others do not make use of.
+            let own = try Server(
+                "Pando", pando, { ["serve", bundle, "--port", "\($0)", "--reuse", "0"] }, bodies: bodies)
             let (ours, oneTask, overload): (ServerFigures, Double, OverloadFigures)
             do {
                 defer { own.stop() }

@@ -5,7 +5,7 @@ import PandoLoad
 import Synchronization
 
 /// `pando bench-serve`: how a server does under load.
-struct BenchServeCommand: ParsableCommand {
+struct BenchServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench-serve",
         abstract: "Load a server with requests, and tell how it does.",
@@ -91,7 +91,7 @@ struct BenchServeCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         var query: [(name: String, value: String)] = []
         if let tasks { query.append(("tasks", tasks)) }
         if let compute { query.append(("compute", "\(compute)")) }
@@ -102,12 +102,10 @@ struct BenchServeCommand: ParsableCommand {
         (load.connections, load.patience) = (connections, patience)
         let display = LoadDisplay(isQuiet: output.quiet)
         if steps {
-            let found = try Load.waiting { [load, arrivals] in
-                try await load.steps(arrivals: arrivals, onStep: display.begin, onSecond: display.show)
-            }
+            let found = try await load.steps(arrivals: arrivals, onStep: display.begin, onSecond: display.show)
             return try output.json ? Console.print(json: found) : print(LoadText.table(found))
         }
-        let report = try Load.waiting { [load] in try await load.run(onSecond: display.show) }
+        let report = try await load.run(onSecond: display.show)
         try output.json ? Console.print(json: report) : print(LoadText.text(report))
     }
 }
