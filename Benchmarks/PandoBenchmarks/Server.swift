@@ -9,15 +9,19 @@ final class Server {
     private let process = Process()
     private let port: Int
     private let trouble: URL
+    /// Whether every picture is another one to the server.
+    private let areDistinct: Bool
 
     /// Seconds until a server is given up.
     private static let patience = 120.0
 
     /// Starts a program and waits for its first prediction.
     ///
-    /// - Parameter arguments: what it is told, given the port.
-    init(_ name: String, _ program: URL, _ arguments: (Int) -> [String], bodies: [LoadBody]) throws {
-        self.name = name
+    /// - Parameters:
+    ///   - arguments: what it is told, given the port.
+    ///   - areDistinct: whether every picture is to be another one, which only JPEGs can.
+    init(_ name: String, _ program: URL, _ arguments: (Int) -> [String], bodies: [LoadBody], areDistinct: Bool) throws {
+        (self.name, self.areDistinct) = (name, areDistinct)
         port = try Self.freePort()
         trouble = FileManager.default.temporaryDirectory.appendingPathComponent("pando-serve-\(getpid())-\(port).log")
         guard FileManager.default.createFile(atPath: trouble.path, contents: nil) else {
@@ -53,7 +57,9 @@ final class Server {
     func load(_ pace: Load.Pace, seconds: Double, _ bodies: [LoadBody], tasks: String? = nil) throws -> Load {
         let query = tasks.map { [(name: "tasks", value: $0)] } ?? []
         let address = try LoadAddress("http://127.0.0.1:\(port)", query: query)
-        return Load(address, bodies: bodies, pace: pace, seconds: seconds)
+        var load = Load(address, bodies: bodies, pace: pace, seconds: seconds)
+        load.areDistinct = areDistinct
+        return load
     }
 
     /// Megabytes that are resident, of all its processes; what several of them share counts once.

@@ -24,7 +24,8 @@ private struct OverloadFigures {
 
 extension Work {
     /// A bundle of three tasks behind `pando serve`, behind FastAPI with PyTorch and behind LitServe with OpenVINO, one
-    /// after the other: encoded pictures in, JSON out.
+    /// after the other: encoded pictures in, JSON out. Pando would answer the same picture from memory, or once for all
+    /// who wait for it; here every picture is another one.
     static func serving(_ precision: Precision, images: [URL]) -> Work {
         func key(_ work: String, _ unit: String) -> Key { Key(work: work, precision: precision.rawValue, batch: 1, unit: unit) }
         let keys = [
@@ -42,12 +43,14 @@ extension Work {
             tell("serve \(precision.rawValue): training a bundle")
             let pando = try Self.pando(in: folder, training: servedTasks, precision)
             let bundle = folder.appendingPathComponent("bundle").path
-            let bodies = try LoadBody.pictures(encoded(images, in: folder, meeting.options))
+            let pictures = try encoded(images, in: folder, meeting.options)
+            let bodies = try LoadBody.pictures(pictures)
+            let areDistinct = pictures.allSatisfy { $0.hasSuffix(".jpg") }
             let isQuick = meeting.stopwatch.rounds == 1
 
-            // Every answer is computed: the same pictures come again and again, which others do not make use of.
             let own = try Server(
-                "Pando", pando, { ["serve", bundle, "--port", "\($0)", "--reuse", "0"] }, bodies: bodies)
+                "Pando", pando, { ["serve", bundle, "--port", "\($0)", "--reuse", "0"] }, bodies: bodies,
+                areDistinct: areDistinct)
             let (ours, oneTask, overload): (ServerFigures, Double, OverloadFigures)
             do {
                 defer { own.stop() }
@@ -62,7 +65,8 @@ extension Work {
                 do {
                     let peer = try Server(
                         name, URL(fileURLWithPath: options.python),
-                        { [path, bundle, "--port", "\($0)", "--precision", precision.rawValue] }, bodies: bodies)
+                        { [path, bundle, "--port", "\($0)", "--precision", precision.rawValue] }, bodies: bodies,
+                        areDistinct: areDistinct)
                     defer { peer.stop() }
                     peers[name] = try figures(peer, bodies, isQuick)
                 } catch {

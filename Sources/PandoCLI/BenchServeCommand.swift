@@ -64,6 +64,9 @@ struct BenchServeCommand: AsyncParsableCommand {
     @Option(help: "How a body is wrapped: raw or multipart.")
     var body: LoadBody.Form = .raw
 
+    @Flag(help: "Give every JPEG a comment of its own, so that a server which remembers answers computes each.")
+    var distinct = false
+
     @Flag(help: "Take an address that is not this machine's own.")
     var allowRemote = false
 
@@ -99,7 +102,7 @@ struct BenchServeCommand: AsyncParsableCommand {
         let bodies = try texts.map { try LoadBody.texts(in: $0, as: body) } ?? LoadBody.pictures(pictures, as: body)
         var load = Load(address, bodies: bodies, pace: .closed(clients: closed ?? 1), seconds: seconds)
         if let rate { load.pace = .open(rate: rate, arrivals) }
-        (load.connections, load.patience) = (connections, patience)
+        (load.connections, load.patience, load.areDistinct) = (connections, patience, distinct)
         let display = LoadDisplay(isQuiet: output.quiet)
         if steps {
             let found = try await load.steps(arrivals: arrivals, onStep: display.begin, onSecond: display.show)

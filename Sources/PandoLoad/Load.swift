@@ -32,6 +32,9 @@ public struct Load: Sendable {
     public var seconds: Double
     /// Requests that can be under way, in an open loop.
     public var connections = 256
+    /// Whether every picture gets a comment of its own, so that a server which remembers its answers computes each all the
+    /// same. Only JPEGs take one.
+    public var areDistinct = false
     /// Seconds from when a request was due after which its answer does not matter any more.
     public var patience = 10.0
 
@@ -100,6 +103,7 @@ public struct Load: Sendable {
 
     private func check() throws(LoadError) {
         if bodies.isEmpty { throw .setting("there is nothing to send: name pictures or texts") }
+        if areDistinct, !bodies.allSatisfy(\.isJPEG) { throw .setting("only JPEGs can be made distinct") }
         guard seconds > 0, seconds <= Self.longestSeconds else {
             throw .setting("a load takes more than 0 and at most 3600 seconds, not \(seconds)")
         }
@@ -121,6 +125,8 @@ public struct Load: Sendable {
         private let requests: [HTTPClientRequest]
         private let eventLoop: any EventLoop
         private let patience: TimeAmount
+        /// Tells this run's pictures from those of any other.
+        private let mark = UInt64.random(in: 0...UInt64.max)
 
         init(_ load: Load, _ client: HTTPClient) {
             (self.load, self.client) = (load, client)
@@ -207,9 +213,11 @@ public struct Load: Sendable {
 
         /// Whether it was answered with 200.
         private func send(_ number: Int, due: NIODeadline, _ tally: Tally) async -> Bool {
-            let (index, begin) = (number % requests.count, NIODeadline.now())
-            tally.sent(bytes: load.bodies[index].bytes.readableBytes, late: begin - due)
-            let answer = await Answer.to(requests[index], by: due + patience, from: client)
+            let body = load.bodies[number % requests.count]
+            var request = requests[number % requests.count]
+            if load.areDistinct { request.body = .bytes(body.commented([mark, UInt64(number)])) }
+            tally.sent(bytes: body.bytes.readableBytes, late: .now() - due)
+            let answer = await Answer.to(request, by: due + patience, from: client)
             if Task.isCancelled { return false }
             let now = NIODeadline.now()
             tally.record(answer, latency: now - due, at: now)

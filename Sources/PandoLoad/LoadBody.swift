@@ -13,6 +13,10 @@ public struct LoadBody: Sendable {
 
     let contentType: String
     let bytes: ByteBuffer
+    /// Where a JPEG takes a comment: after its first marker; nil for anything else.
+    private let commentPlace: Int?
+
+    var isJPEG: Bool { commentPlace != nil }
 
     /// All bodies of a load are held in memory, at most so many bytes.
     public static let limit = 1 << 29
@@ -59,10 +63,12 @@ public struct LoadBody: Sendable {
     }
 
     private init(_ data: Data, type: String, _ form: Form, field: String, fileName: String?) {
+        let marker = type == "image/jpeg" ? 2 : nil
         switch form {
         case .raw:
             contentType = type
             bytes = ByteBuffer(bytes: data)
+            commentPlace = marker
         case .multipart:
             // Nothing that is sent here can hold a boundary drawn at random.
             let boundary = "pando-\(UUID().uuidString)"
@@ -76,7 +82,22 @@ public struct LoadBody: Sendable {
                 """
             contentType = "multipart/form-data; boundary=\(boundary)"
             bytes = ByteBuffer(bytes: Data(head.utf8) + data + Data("\r\n--\(boundary)--\r\n".utf8))
+            commentPlace = marker.map { head.utf8.count + $0 }
         }
+    }
+
+    /// The same JPEG with a comment: the same pixels, other bytes. Anything else stays what it is.
+    func commented(_ comment: [UInt64]) -> ByteBuffer {
+        guard let commentPlace, let head = bytes.getSlice(at: 0, length: commentPlace) else { return bytes }
+        let size = comment.count * MemoryLayout<UInt64>.size
+        var copy = ByteBuffer()
+        copy.reserveCapacity(bytes.readableBytes + size + 4)
+        copy.writeImmutableBuffer(head)
+        copy.writeInteger(UInt16(0xFFFE))  // COM, then its length with the length's own two bytes
+        copy.writeInteger(UInt16(size + 2))
+        for word in comment { copy.writeInteger(word) }
+        copy.writeBytes(bytes.readableBytesView[commentPlace...])
+        return copy
     }
 
     /// By the first bytes.

@@ -31,6 +31,30 @@ import Testing
         }
     }
 
+    @Test(arguments: LoadBody.Form.allCases)
+    func `a comment stands after the first marker of a JPEG`(form: LoadBody.Form) throws {
+        let bytes: [UInt8] = [0xFF, 0xD8, 0xFF, 0xDB, 1, 2]
+        try withFile("photo.jpg", bytes) { path in
+            let body = try #require(try LoadBody.pictures([path], as: form).first)
+            let comment: [UInt8] = [0xFF, 0xFE, 0, 18] + [0, 0, 0, 0, 0, 0, 0, 7] + [0, 0, 0, 0, 0, 0, 1, 0]
+            let plain = Array(body.bytes.readableBytesView)
+            let place = try #require(plain.firstIndex(of: 0xFF)) + 2
+            #expect(Array(body.commented([7, 256]).readableBytesView) == plain[..<place] + comment + plain[place...])
+        }
+    }
+
+    @Test func `only a JPEG takes a comment`() throws {
+        try withFile("picture.png", [0x89, 0x50, 0x4E, 0x47]) { path in
+            let body = try #require(try LoadBody.pictures([path]).first)
+            #expect(body.commented([1]) == body.bytes)
+            var load = Load(try LoadAddress("http://127.0.0.1:1"), bodies: [body], pace: .closed(clients: 1), seconds: 1)
+            load.areDistinct = true
+            #expect(throws: LoadError.setting("only JPEGs can be made distinct")) {
+                try Load.waiting { [load] in try await load.run() }
+            }
+        }
+    }
+
     @Test func `a file of texts has one a line`() throws {
         try withFile("texts.txt", Array("first\n\n  \nsecond: ä\n".utf8)) { path in
             let bodies = try LoadBody.texts(in: path)
