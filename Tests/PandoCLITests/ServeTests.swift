@@ -43,7 +43,8 @@ extension CommandLineTests {
         @Test(.enabled(if: isPythonThere, "run ./run test once: it installs tritonclient, schemathesis and Chromium"))
         func `tritonclient, made-up requests, hostile clients and a browser get what they should`() throws {
             let (workshop, folder) = try pictures()
-            let (server, address) = try start("--client-timeout", "8", "--gallery", folder)
+            let (server, address) = try start(
+                "--client-timeout", "8", "--gallery", folder, "--features", workshop.path("features"))
             defer { _ = stop(server) }
             try runPython(
                 ["-m", "pytest", "-q", "--tb=short", "Tests/serving"],
