@@ -39,7 +39,13 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         let plan = try Plan(contentsOf: URL(fileURLWithPath: plan))
         let bundle = try Bundle(at: bundleFolder(of: plan))
-        guard bundle.plan.tasks.map(\.name) == plan.tasks.map(\.name), bundle.plan.backbone.architecture == plan.backbone.architecture else {
+        let (held, planned) = (bundle.plan.tasks.map(\.name), plan.tasks.map(\.name))
+        if held != planned, Set(held).isSuperset(of: planned) {
+            let added = held.filter { !planned.contains($0) }.joined(separator: ", ")
+            throw ValidationError(
+                "\(bundle.url.path) has tasks that \(self.plan) lacks (\(added)); write them into the plan, or compare a bundle without them")
+        }
+        guard held == planned, bundle.plan.backbone.architecture == plan.backbone.architecture else {
             throw ValidationError(
                 "\(bundle.url.path) was trained with another plan; run pando train \(self.plan) -o \(bundle.url.path)")
         }

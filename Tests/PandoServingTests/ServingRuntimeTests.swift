@@ -184,6 +184,15 @@ import Testing
         #expect(told.level == .whole && told.notices.count == 1)
     }
 
+    @Test(arguments: [(0.01, 0.5), (0.3, 0.31), (0.9, 1.0)])
+    func `requests that name no level stay below the operator's bound`(low: Double, high: Double) async throws {
+        let bounds = try ComputeLevel(low)...ComputeLevel(high)
+        let fixture = try await ServedFixture(elastic: true) { $0.levels = bounds }
+        let answer = try await fixture.runtime.answer([picture(1)], .init())
+        #expect(fixture.runtime.level <= bounds.upperBound)
+        #expect(answer.level <= bounds.upperBound)
+    }
+
     /// What `body` is refused with.
     private func error(_ body: () async throws -> some Any) async -> ServingError? {
         do {

@@ -142,7 +142,10 @@ public final class ServingRuntime: Sendable {
         let shares = served.levels.map { served.share(of: $0) }
         let levels = shares.compactMap { try? ComputeLevel(min($0, 1)) }  // a share above 1 is noise of measuring
             .filter { configuration.levels.contains($0) }
-        return levels.isEmpty ? nil : ComputeController(levels: levels, patience: configuration.patience)
+        if shares.isEmpty { return nil }
+        // Where no level lies between the bounds, the best one below the upper bound is run.
+        return ComputeController(
+            levels: levels.isEmpty ? [configuration.levels.upperBound] : levels, patience: configuration.patience)
     }
 
     /// The compute level of requests that name none.
