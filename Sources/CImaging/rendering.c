@@ -185,7 +185,8 @@ int ci_render_alone(ci_image *image, const ci_geometry *geometry, uint8_t *pixel
         vips_error("pando", "expected 3 bands of 8 bits, got %d", work->Bands);
         goto done;
     }
-    stored = malloc((size_t)part.crop_width * part.crop_height * 3);
+    int is_upright = orientation <= 1;
+    stored = is_upright ? pixels : malloc((size_t)part.crop_width * part.crop_height * 3);
     // Of a picture on its side, stored columns are upright rows.
     int rows_first = has_axes_swapped(orientation)
         ? !ci_scales_rows_first(work->Ysize, work->Xsize, part.height, part.width)
@@ -197,11 +198,11 @@ int ci_render_alone(ci_image *image, const ci_geometry *geometry, uint8_t *pixel
     }
     if (resample_rows(work, resampler)) goto done;
     if (has_profile && apply_profile(work, stored, part.crop_width, part.crop_height)) goto done;
-    turn(stored, part.crop_width, part.crop_height, orientation, pixels);
+    if (!is_upright) turn(stored, part.crop_width, part.crop_height, orientation, pixels);
     failed = 0;
 done:
     if (resampler) ci_resampler_free(resampler);
-    free(stored);
+    if (stored != pixels) free(stored);
     g_object_unref(work);
     return failed;
 }

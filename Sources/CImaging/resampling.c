@@ -12,6 +12,13 @@
 
 enum { FRACTION_BITS = 22 };
 
+/// Compiled for newer processors too; which one is called is settled when the program starts.
+#if defined(__x86_64__)
+#define PORTABLY_FAST __attribute__((target_clones("avx2", "default")))
+#else
+#define PORTABLY_FAST
+#endif
+
 /// What the results along one axis are made of.
 typedef struct {
     int count;
@@ -160,23 +167,28 @@ static uint8_t rounded(int32_t sum) {
     return value < 0 ? 0 : value > 255 ? 255 : (uint8_t)value;
 }
 
-static void scale_columns(const ci_axis *axis, const uint8_t *row, uint8_t *result) {
+/// The bytes of one pixel as integers; the fourth is what follows it.
+typedef int32_t ci_pixel __attribute__((vector_size(16)));
+
+static inline ci_pixel widened(const uint8_t *bytes, int count) {
+    uint8_t four __attribute__((vector_size(4))) = {0};
+    memcpy(&four, bytes, count);
+    return __builtin_convertvector(four, ci_pixel);
+}
+
+PORTABLY_FAST static void scale_columns(const ci_axis *axis, const uint8_t *row, uint8_t *result) {
     for (int i = 0; i < axis->count; i++) {
         const int32_t *weights = axis->weights + axis->offsets[i];
         const uint8_t *pixel = row + (size_t)axis->starts[i] * 3;
-        int32_t red = 0, green = 0, blue = 0;
-        for (int j = 0, n = uses(axis, i); j < n; j++) {
-            red += weights[j] * pixel[j * 3];
-            green += weights[j] * pixel[j * 3 + 1];
-            blue += weights[j] * pixel[j * 3 + 2];
-        }
-        result[i * 3] = rounded(red);
-        result[i * 3 + 1] = rounded(green);
-        result[i * 3 + 2] = rounded(blue);
+        int last = uses(axis, i) - 1;
+        // Behind every pixel but the last lies another one, whose first byte may be read along.
+        ci_pixel sum = weights[last] * widened(pixel + last * 3, 3);
+        for (int j = 0; j < last; j++) sum += weights[j] * widened(pixel + j * 3, 4);
+        for (int channel = 0; channel < 3; channel++) result[i * 3 + channel] = rounded(sum[channel]);
     }
 }
 
-static void sum_rows(ci_resampler *resampler, int result, uint8_t *restrict pixels) {
+PORTABLY_FAST static void sum_rows(ci_resampler *resampler, int result, uint8_t *restrict pixels) {
     const ci_axis *axis = &resampler->rows;
     const int32_t *weights = axis->weights + axis->offsets[result];
     size_t count = resampler->ring_bytes;

@@ -4,7 +4,20 @@ import Synchronization
 
 /// What commands say: results on standard output, everything else on standard error.
 enum Console {
-    static func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    static func note(_ text: String) { StandardError.write(text + "\n") }
+
+    /// Writes out what was printed.
+    /// - Throws: `UnwrittenOutput` if not all of it could be.
+    static func flush() throws {
+        if fflush(nil) != 0 { throw UnwrittenOutput(reason: String(cString: strerror(errno))) }
+    }
+
+    /// Results that did not reach standard output.
+    struct UnwrittenOutput: Error, CustomStringConvertible {
+        let reason: String
+
+        var description: String { "standard output: \(reason); what was printed is not complete" }
+    }
 
     /// Pretty-printed JSON with sorted keys.
     static func print(json value: some Encodable) throws {

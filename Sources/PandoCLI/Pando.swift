@@ -34,6 +34,7 @@ struct PandoCommand: ParsableCommand {
             } else {
                 try command.run()
             }
+            try Console.flush()
         } catch {
             exit(withError: FoundationFailure(error) ?? error)
         }

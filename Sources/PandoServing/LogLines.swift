@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import PandoTraining
 
 /// Writes logs to standard error, one line each: as words, or as JSON for programs.
 public struct LogLines: LogHandler {
@@ -30,7 +31,7 @@ public struct LogLines: LogHandler {
             let all = [("time", time), ("level", "\(event.level)"), ("message", "\(event.message)")] + fields
             line = "{" + all.map { "\(Self.json($0.0)):\(Self.json($0.1))" }.joined(separator: ",") + "}"
         }
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        StandardError.write(line + "\n")
     }
 
     /// In quotes where it holds more than one word; never with a line break.

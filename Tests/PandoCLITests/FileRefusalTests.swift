@@ -6,6 +6,19 @@ import Testing
 extension CommandLineTests {
     /// Pictures, weights, bundles and places that are damaged, hostile, full or not what they should be.
     @Suite struct FileRefusalTests {
+        // MARK: Full disks
+
+        @Test(arguments: ["sharing", "adapter list --json"])
+        func `results that could not be written are not taken for written`(command: String) throws {
+            let workshop = try Workshop()
+            let program = try RunningProgram(
+                URL(fileURLWithPath: "/bin/sh"), ["-c", "exec \"$0\" \(command) >/dev/full", Program.built.path],
+                in: workshop.folder.url, environment: [])
+            let outcome = program.outcome()
+            #expect(outcome.signal == nil && outcome.code != 0)
+            #expect(outcome.errors.contains("standard output: No space left on device"), "\(outcome.errors)")
+        }
+
         // MARK: Pictures
 
         /// Photos, and five files that only look like some.

@@ -71,6 +71,57 @@ extension CommandLineTests {
             #expect(stop(try start().server).code == 0)
         }
 
+        @Test func `killed while it loads another bundle, it leaves nothing behind and starts again`() throws {
+            let trained = try TrainedScenes.shared
+            let (workshop, folder) = try pictures()
+            let bundle = workshop.folder.file("bundle")
+            try FileManager.default.copyItem(atPath: trained.bundle, toPath: bundle.path)
+            let list = try workshop.bytes("bundle/bundle.json")
+            for _ in 0..<3 {
+                let server = try trained.workshop.program.start(["serve", bundle.path, "--port", "0"])
+                _ = try address(of: server)
+                try list.write(to: bundle.appendingPathComponent("bundle.json"))
+                try server.says("the bundle has changed")
+                usleep(useconds_t.random(in: 0...100_000))
+                server.send(SIGKILL)
+                #expect(server.outcome().signal == SIGKILL)
+                #expect(
+                    try FileManager.default.subpathsOfDirectory(atPath: bundle.path).sorted()
+                        == FileManager.default.subpathsOfDirectory(atPath: trained.bundle).sorted())
+            }
+            let server = try trained.workshop.program.start(["serve", bundle.path, "--port", "0"])
+            try expectAnswers(try address(of: server), folder)
+            #expect(stop(server).code == 0)
+        }
+
+        @Test func `where nothing can be written, answers come all the same`() throws {
+            let trained = try TrainedScenes.shared
+            let (workshop, folder) = try pictures()
+            let (other, address) = try start()
+            #expect(stop(other).code == 0)
+            let port = try #require(address.split(separator: ":").last)
+            // A full disk: logs go nowhere, and no folder can be made for what is kept.
+            let server = try RunningProgram(
+                URL(fileURLWithPath: "/bin/sh"),
+                ["-c", "exec \"$0\" serve \"$1\" --port \(port) >/dev/full 2>/dev/full", Program.built.path, trained.bundle],
+                in: workshop.folder.url, environment: ["XDG_CACHE_HOME=/dev/full/cache", "XDG_DATA_HOME=/dev/full/data"])
+            try expectAnswers(address, folder)
+            #expect(stop(server).code == 0)
+        }
+
+        /// Expects that a server answers, within a while, for which its start is waited for.
+        private func expectAnswers(_ address: String, _ folder: String) throws {
+            let pictures = try FileManager.default.contentsOfDirectory(atPath: folder).map { "\(folder)/\($0)" }
+            var outcome: Outcome?
+            for _ in 0..<50 {
+                outcome = try TrainedScenes.shared.workshop.program.run(
+                    ["bench-serve", address] + pictures + ["--closed", "1", "--seconds", "0.3", "--json", "--quiet"])
+                if outcome?.code == 0, (try outcome?.json()["goodput"] as? Double ?? 0) > 0 { return }
+                usleep(100_000)
+            }
+            Issue.record("no answer from \(address): \(outcome?.errors ?? "")")
+        }
+
         private func stop(_ server: RunningProgram) -> Outcome {
             server.send(SIGTERM)
             return server.outcome()

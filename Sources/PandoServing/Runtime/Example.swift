@@ -83,11 +83,16 @@ extension BackboneInput {
     init(_ examples: [DecodedExample], for reading: InputReading) {
         switch reading {
         case .pictures(let preprocessing):
-            let size = preprocessing.outputSize
-            var values: [Float] = []
-            values.reserveCapacity(examples.count * preprocessing.outputCount)
-            for case .pixels(let pixels) in examples { values += pixels }
-            self = .pictures(Tensor(values, shape: [examples.count, size.height, size.width, 3]))
+            let (size, count) = (preprocessing.outputSize, preprocessing.outputCount)
+            self = .pictures(
+                Tensor(unsafeUninitialized: [examples.count, size.height, size.width, 3], of: Float.self) { values in
+                    for (place, example) in examples.enumerated() {
+                        guard case .pixels(let pixels) = example, pixels.count == count else {
+                            stop("a batch of pictures of \(count) values has something else in it")
+                        }
+                        _ = values[place * count..<(place + 1) * count].update(fromContentsOf: pixels)
+                    }
+                })
         case .texts(let reading):
             var (texts, length) = ([[Int32]](), reading.maximumTokens)
             for case .tokens(let ids, let paddedLength) in examples {

@@ -21,7 +21,7 @@ extension Bundle {
     /// What each operating point takes on this machine.
     ///
     /// On another machine than the one that trained, times are measured anew and kept in `cache`.
-    /// - Throws: `ComputeError` if the bundle cannot be run at several costs, and errors of the cache's folder.
+    /// - Throws: `ComputeError` if the bundle cannot be run at several costs, and errors of reading its manifest.
     public func costs(cachedIn cache: URL) throws -> MeasuredCosts {
         guard let policy = elasticPolicy, let costs else {
             throw ComputeError(
@@ -36,8 +36,13 @@ extension Bundle {
             return kept
         }
         let timed = try costs.timedHere(policy, on: backbone, plan: plan)
-        try Folder.make(cache)
-        try AtomicFile.write(try JSONEncoder().encode(timed), to: file)
+        let encoded = try JSONEncoder().encode(timed)
+        do {
+            try Folder.make(cache)
+            try AtomicFile.write(encoded, to: file)
+        } catch {
+            // What cannot be kept (a full disk, a system that is read only) is measured again the next time.
+        }
         return timed
     }
 

@@ -39,7 +39,7 @@ public final class ProgressBar: Sendable {
             title, total: total, unit: unit, startingAt: startingAt,
             style: isQuiet ? .silent : .forStandardError(),
             now: { ProcessInfo.processInfo.systemUptime },
-            write: { FileHandle.standardError.write(Data($0.utf8)) })
+            write: StandardError.write)
     }
 
     /// With a clock and an output of the caller's, for tests.
