@@ -31,7 +31,9 @@ extension Work {
         works += (everyBusy ? passes : some).map { busy($0, $1, batch: $2, workers: workers) }
         if !images.isEmpty { works.append(extraction(images, workers: workers)) }
         works.append(firstPrediction(images))
-        for precision in Precision.allCases { works.append(serving(precision, images: images)) }
+        for precision in Precision.allCases {
+            works += [serving(precision, images: images), servingTasks(precision, images: images)]
+        }
         works += tokenization()
         for network in [FrozenNetwork.resNet50, .vitBase] {
             works += Precision.allCases.map { exported(network, $0, batch: 8, workers: workers) }

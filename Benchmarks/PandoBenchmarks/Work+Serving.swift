@@ -156,7 +156,7 @@ extension Work {
     }
 
     /// Answers a second at 16 clients: the better of two runs.
-    private static func saturation(
+    static func saturation(
         _ server: Server, _ bodies: [LoadBody], _ isQuick: Bool, tasks: String? = nil
     ) throws -> Double {
         tell("\(server.name): saturation\(tasks.map { " of \($0)" } ?? "")")
@@ -190,7 +190,7 @@ extension Work {
     }
 
     /// JPEGs of some pictures; without a peer's Python the pictures as they are.
-    private static func encoded(_ images: [URL], in folder: URL, _ options: Peer.Options?) throws -> [String] {
+    static func encoded(_ images: [URL], in folder: URL, _ options: Peer.Options?) throws -> [String] {
         let count = min(24, images.count)
         let some = (0..<count).map { images[$0 * images.count / count].path }
         if some.isEmpty { return [try drawnPicture(in: folder).path] }

@@ -15,6 +15,9 @@ final class Storage: @unchecked Sendable {
     /// Whether somebody else keeps the bytes.
     var isForeign: Bool { owner != nil }
 
+    /// The file in which the bytes lie, if they are mapped.
+    var file: MappedFile? { owner as? MappedFile }
+
     /// Uninitialised bytes from the pool, 64-byte aligned.
     init(byteCount: Int) {
         require(byteCount <= Int.max / 2, "out of memory: a tensor of \(byteCount) bytes")

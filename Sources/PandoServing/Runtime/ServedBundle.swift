@@ -27,6 +27,7 @@ public final class ServedBundle: Sendable {
         costs = bundle.elasticPolicy == nil ? nil : try bundle.costs(cachedIn: costCache)
         search = try gallery.flatMap { try TextSearch(in: $0, by: bundle, workers: workers) }
         warm(workers: workers)
+        frozen.releaseFiles()
     }
 
     /// The plan's name.

@@ -45,6 +45,13 @@ public final class MappedFile: @unchecked Sendable {
         if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
     }
 
+    /// Gives the memory that holds the bytes back to the system. Whoever touches them again reads them anew.
+    func releasePages() {
+        guard let start = bytes.baseAddress else { return }
+        // A mapping begins at a page; where the system declines, the pages stay.
+        madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, MADV_DONTNEED)
+    }
+
     /// The size of the file, in bytes.
     public var count: Int { bytes.count }
 
@@ -55,5 +62,17 @@ public final class MappedFile: @unchecked Sendable {
             range.lowerBound >= 0 && range.upperBound <= count,
             "MappedFile: range \(range) is outside the \(count) bytes of \(url.path)")
         return UnsafeRawBufferPointer(rebasing: bytes[range])
+    }
+}
+
+extension Sequence where Element == Tensor {
+    /// Gives the memory of all files in which these tensors lie back to the system, until they are read again: for weights
+    /// of which programs keep copies.
+    package func releaseMappedPages() {
+        var files: [ObjectIdentifier: MappedFile] = [:]
+        for tensor in self {
+            if let file = tensor.storage.file { files[ObjectIdentifier(file)] = file }
+        }
+        for file in files.values { file.releasePages() }
     }
 }

@@ -1,5 +1,6 @@
 import PandoBackbones
 import PandoBranches
+import PandoNN
 import PandoTensor
 import Synchronization
 
@@ -72,6 +73,10 @@ public final class FrozenBundle: Sendable {
         }
         backbone = bundle.plan.frozen(bundle.backbone.network, for: .union(of: adapters.map(\.request)))
     }
+
+    /// Gives the memory of the backbone's files back to the system: programs keep copies of the weights. What is compiled
+    /// later reads them again.
+    public func releaseFiles() { bundle.backbone.network.namedTensors.map(\.tensor).releaseMappedPages() }
 
     /// What tasks say of some examples.
     public struct Answers: Sendable {

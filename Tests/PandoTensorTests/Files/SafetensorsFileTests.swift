@@ -215,6 +215,27 @@ import Testing
         #expect(refused > whole.count)
     }
 
+    @Test func `memory of mapped tensors can be given back, and they are read anew`() throws {
+        let directory = try TemporaryDirectory()
+        let values = Tensor((0..<1 << 20).map { Float($0) })
+        let url = directory.url.appendingPathComponent("large.safetensors")
+        try SafetensorsFile.write(["values": values], to: url)
+        let tensors = try SafetensorsFile(url).tensors.map(\.1)
+        #expect(try residentKilobytes(of: url) > 4000)  // finite numbers were looked for in all of it
+        tensors.releaseMappedPages()
+        #expect(try residentKilobytes(of: url) < 100)
+        #expect(tensors[0].scalars() == values.scalars() as [Float])
+        #expect(try residentKilobytes(of: url) > 4000)
+    }
+
+    /// What a file's mapping takes of memory now.
+    private func residentKilobytes(of url: URL) throws -> Int {
+        let lines = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8).split(separator: "\n")
+        let start = try #require(lines.firstIndex { $0.hasSuffix(url.path) })
+        let line = try #require(lines[start...].first { $0.hasPrefix("Rss:") })
+        return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
+    }
+
     /// A file of `header`, told with its true length, and `data`.
     private static func bytes(_ header: String, _ data: [UInt8]) -> [UInt8] {
         withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) } + Array(header.utf8) + data
