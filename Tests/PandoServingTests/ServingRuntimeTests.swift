@@ -13,14 +13,15 @@ import Testing
 
     @Test func `answers under mixed load are those of one request at a time, to the bit, and each comes once`() async throws {
         let fixture = try await ServedFixture { $0.batchSize = 5 }
-        let runtime = fixture.runtime
+        // Waits for others, so that batches are made however slowly pictures are decoded.
+        let patient = try await ServedFixture { ($0.batchSize, $0.batchDelay) = (5, .milliseconds(200)) }
         let names = ["kind", "marks", "size"]
         let wishes = (0..<60).map { number in
             (picture: number % 12, tasks: names.indices.filter { number >> $0 & 1 == 1 || number % 3 == $0 }.map { names[$0] })
         }
         var alone: [[[Int: [Float]]]] = []
         for wish in wishes {
-            let answer = try await runtime.answer([picture(wish.picture)], .init(tasks: wish.tasks))
+            let answer = try await fixture.runtime.answer([picture(wish.picture)], .init(tasks: wish.tasks))
             #expect(answer.answers[0].batchSize == 1)
             alone.append(answer.answers.map(\.outputs))
         }
@@ -28,7 +29,7 @@ import Testing
             for (number, wish) in wishes.enumerated() {
                 let example = try picture(wish.picture)
                 group.addTask {
-                    let answer = try await runtime.answer([example], .init(tasks: wish.tasks))
+                    let answer = try await patient.runtime.answer([example], .init(tasks: wish.tasks))
                     let places = Set(answer.tasks)
                     return (
                         number, answer.answers.map { $0.outputs.filter { places.contains($0.key) } },

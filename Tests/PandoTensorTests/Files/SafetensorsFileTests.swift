@@ -231,7 +231,7 @@ import Testing
     /// What a file's mapping takes of memory now.
     private func residentKilobytes(of url: URL) throws -> Int {
         let lines = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8).split(separator: "\n")
-        let start = try #require(lines.firstIndex { $0.hasSuffix(url.path) })
+        let start = try #require(lines.firstIndex { $0.contains(url.path) })
         let line = try #require(lines[start...].first { $0.hasPrefix("Rss:") })
         return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
     }
