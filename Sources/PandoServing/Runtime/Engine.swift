@@ -60,7 +60,10 @@ actor Engine {
             let rows = jobs.indices.filter { wishes[$0].contains(task) }
             return TaskRows(task, rows: rows.count == jobs.count ? nil : rows)
         }
-        let answers = served.frozen.answers(to: input, for: asked, at: jobs[0].point, workers: workers)
+        // Threads that share one example wait for each other at every layer, and are slow where another is being decoded
+        // beside them.
+        let threads = jobs.count == 1 && queue.admitted > 1 ? 1 : workers
+        let answers = served.frozen.answers(to: input, for: asked, at: jobs[0].point, workers: threads)
         var made = jobs.map {
             ExampleAnswer(
                 outputs: [:], queueTime: begin - $0.arrival, backboneTime: answers.backboneTime,

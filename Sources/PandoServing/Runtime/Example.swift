@@ -25,19 +25,21 @@ enum RequestedExample: Sendable {
 
 /// One example as the backbone takes it.
 enum DecodedExample: Sendable {
+    /// A picture of the backbone's size; a quarter of the bytes that its input has.
+    case picture(Image)
     /// - Shapes: `[H, W, 3]`, flat.
     case pixels([Float])
     case tokens([Int32], paddedLength: Int)
 
     /// Examples of one kind can stand in one batch.
     enum Kind: Hashable {
-        case pixels
+        case picture
         case tokens(paddedLength: Int)
     }
 
     var kind: Kind {
         switch self {
-        case .pixels: .pixels
+        case .picture, .pixels: .picture
         case .tokens(_, let length): .tokens(paddedLength: length)
         }
     }
@@ -49,7 +51,7 @@ enum DecodedExample: Sendable {
             let decoder = ImageDecoder(pixelLimit: limits.picturePixels, heldPixelLimit: limits.heldPixels)
             do throws(ImageError) {
                 let image = try decoder.image(.bytes(bytes, name: name), fittedTo: preprocessing)
-                self = .pixels(try preprocessing(image))
+                self = .picture(try image.fitted(to: preprocessing))
             } catch {
                 switch error.reason {
                 case .tooLarge, .tooLargeToHold: throw .tooLarge("\(error)")
@@ -87,10 +89,12 @@ extension BackboneInput {
             self = .pictures(
                 Tensor(unsafeUninitialized: [examples.count, size.height, size.width, 3], of: Float.self) { values in
                     for (place, example) in examples.enumerated() {
-                        guard case .pixels(let pixels) = example, pixels.count == count else {
-                            stop("a batch of pictures of \(count) values has something else in it")
+                        let part = UnsafeMutableBufferPointer(rebasing: values[place * count..<(place + 1) * count])
+                        switch example {
+                        case .picture(let image): preprocessing.normalize(image, into: part)
+                        case .pixels(let pixels) where pixels.count == count: _ = part.update(fromContentsOf: pixels)
+                        case .pixels, .tokens: stop("a batch of pictures of \(count) values has something else in it")
                         }
-                        _ = values[place * count..<(place + 1) * count].update(fromContentsOf: pixels)
                     }
                 })
         case .texts(let reading):

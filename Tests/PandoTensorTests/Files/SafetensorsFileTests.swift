@@ -230,7 +230,11 @@ import Testing
 
     /// What a file's mapping takes of memory now.
     private func residentKilobytes(of url: URL) throws -> Int {
-        let lines = try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8).split(separator: "\n")
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/smaps"))
+        var text = Data()
+        // The kernel gives it in parts.
+        while let part = try file.read(upToCount: 1 << 16), !part.isEmpty { text += part }
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
         let start = try #require(lines.firstIndex { $0.contains(url.path) })
         let line = try #require(lines[start...].first { $0.hasPrefix("Rss:") })
         return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
