@@ -16,6 +16,11 @@ struct ReproduceCommand: ParsableCommand {
               pando reproduce unipt --without interaction
               pando reproduce --all
               pando reproduce --page Reproductions.md
+              pando reproduce --page README.md
+
+            A page that has the comments `<!-- reproductions: PAGE -->` and `<!-- /reproductions -->` gets one table between \
+            them, which links to the sections of PAGE; any other is written as a whole. What it said of methods of which no \
+            result is kept on this machine stays.
             """)
 
     @Argument(help: ArgumentHelp("The methods; --list names them.", valueName: "name"))
@@ -27,7 +32,7 @@ struct ReproduceCommand: ParsableCommand {
     @Flag(help: "List the methods, their papers, their parts, and how it went last.")
     var list = false
 
-    @Option(help: ArgumentHelp("Write the last results of all methods to a page of Markdown.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the last results of all methods to a page of Markdown, or to its table.", valueName: "file"))
     var page: String?
 
     @Option(help: "How often everything is trained, with other random numbers each time.")
@@ -52,10 +57,7 @@ struct ReproduceCommand: ParsableCommand {
 
     func run() throws {
         if list { return try showList() }
-        if let page {
-            let text = try ReproductionPage(of: ReproductionCatalog.all, in: records).markdown
-            return try AtomicFile.write(text, to: URL(fileURLWithPath: page))
-        }
+        if let page { return try write(to: URL(fileURLWithPath: page)) }
         let chosen = try all ? ReproductionCatalog.all : names.map(ReproductionCatalog.reproduction(named:))
         if let without { try chosen[0].checkPart(without) }
         let store = try features.store()
@@ -68,6 +70,19 @@ struct ReproduceCommand: ParsableCommand {
         }
         if printing.json { try Console.print(json: results) }
         if results.contains(where: { !$0.holds }) { throw ExitCode(1) }
+    }
+
+    private func write(to file: URL) throws {
+        let exists = FileManager.default.fileExists(atPath: file.path)
+        let old = exists ? try String(contentsOf: file, encoding: .utf8) : ""
+        let page = try ReproductionPage(of: ReproductionCatalog.all, in: records)
+        do {
+            try AtomicFile.write(page.text(inPlaceOf: old), to: file)
+        } catch let error as ReproductionError {
+            throw ReproductionError("\(file.path) is left as it is: \(error)")
+        }
+        guard !page.missing.isEmpty else { return }
+        Console.note("no result of \(page.missing.joined(separator: ", ")) is kept here: what \(file.path) said of it stays")
     }
 
     private func reproduce(_ reproduction: any Reproduction, _ store: FeatureStore) throws -> ReproductionResult {

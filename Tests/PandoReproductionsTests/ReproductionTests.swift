@@ -67,20 +67,6 @@ import Testing
         #expect(refusal?.description.hasPrefix("\(file.path) is no record of a reproduction; remove it, or run example again: ") == true)
     }
 
-    @Test func `the page holds the table, the verdict, and what falls without parts`() throws {
-        try records.keep(ExampleReproduction().reproduce(conditions()))
-        try records.keep(ExampleReproduction().reproduce(conditions(without: "key")))
-        try records.keep(ExampleReproduction().reproduce(conditions(without: "charm")))
-        let page = try ReproductionPage(of: [ExampleReproduction(), ExampleReproduction(name: "other")], in: records).markdown
-        #expect(page.contains("| [example](#example) | [arXiv 2001.00001](https://arxiv.org/abs/2001.00001) | holds |"))
-        #expect(page.contains("| [other](#other) | [arXiv 2001.00001](https://arxiv.org/abs/2001.00001) | not run yet |"))
-        #expect(page.contains("| method | accuracy | trained parameters |\n|---|---:|---:|\n| chance | 50.0 % | – |\n"))
-        #expect(page.contains("- holds: it beats chance: 5.0 points, at least 3.0 points"))
-        #expect(page.contains("Without `key`: falls: it beats chance: 2.0 points, at least 3.0 points."))
-        #expect(page.contains("Without `charm`: the claim still holds."))
-        #expect(page.contains("Chance was not consulted."))
-    }
-
     @Test func `every reproduction of the catalog says what it tests`() throws {
         let all = ReproductionCatalog.all
         #expect(Set(all.map(\.name)).count == all.count)

@@ -1,10 +1,14 @@
 import Foundation
 
 /// A page of Markdown with the last results of all reproductions.
+///
+/// Results are kept on the machine that ran them. What a page says of a method whose result is not kept here stays as it
+/// was: see `text(inPlaceOf:)`.
 public struct ReproductionPage: Sendable {
-    private let entries: [Entry]
+    static let title = "# Reproductions\n"
+    let entries: [Entry]
 
-    private struct Entry {
+    struct Entry {
         let reproduction: any Reproduction
         let whole: ReproductionResult?
         /// Of the parts that were put out.
@@ -25,10 +29,14 @@ public struct ReproductionPage: Sendable {
         self.entries = entries
     }
 
-    public var markdown: String {
-        let head = """
-            # Reproductions
+    /// The methods of which no result is kept here.
+    public var missing: [String] { entries.filter { $0.whole == nil }.map(\.reproduction.name) }
 
+    /// The whole page.
+    /// - Parameter old: the page as it was; what it says of methods of which no result is kept here, the new one repeats.
+    public func markdown(keeping old: String = "") -> String {
+        let head = """
+            \(Self.title)
             Every method here re-tests its paper's claim at small scale: `pando reproduce NAME`. Tables hold means over \
             seeds ± standard deviations, on test. Settings are few and were set by hand, not searched for. Memory is the most that tensors held \
             at once while a branch was trained, above what was live before. With a part put out (`--without PART`) the \
@@ -36,15 +44,32 @@ public struct ReproductionPage: Sendable {
 
 
             """
-        return head + summary + "\n" + entries.map(section).joined(separator: "\n")
+        let sections = entries.map { entry in
+            entry.whole == nil ? oldSection(of: entry, in: old) ?? section(entry) : section(entry)
+        }
+        return head + summary(keeping: old) + "\n" + sections.joined(separator: "\n")
     }
 
-    private var summary: String {
-        var lines = ["| method | paper | claim |", "|---|---|---|"]
-        lines += entries.map { entry in
-            "| [\(entry.reproduction.name)](#\(entry.reproduction.name)) | \(link(entry.reproduction.paper)) | \(word(entry.whole)) |"
+    private func summary(keeping old: String) -> String {
+        let rows = entries.map { entry in
+            let start = "| [\(entry.reproduction.name)](#\(entry.reproduction.name)) |"
+            if entry.whole == nil, let row = Self.line(startingWith: start, in: old) { return row }
+            return "\(start) \(link(entry.reproduction.paper)) | \(word(entry.whole)) |"
         }
-        return lines.joined(separator: "\n") + "\n"
+        return (["| method | paper | claim |", "|---|---|---|"] + rows).joined(separator: "\n") + "\n"
+    }
+
+    /// The first line of a text that starts so.
+    static func line(startingWith start: String, in text: String) -> String? {
+        text.split(separator: "\n").first { $0.hasPrefix(start) }.map { String($0) }
+    }
+
+    /// What a page says of a method, from its heading to the next one.
+    private func oldSection(of entry: Entry, in page: String) -> String? {
+        let heading = "## \(entry.reproduction.name)\n"
+        guard let start = page.range(of: "\n" + heading)?.upperBound else { return nil }
+        let end = page.range(of: "\n## ", range: start..<page.endIndex)?.lowerBound ?? page.endIndex
+        return heading + "\n" + page[start..<end].trimmingCharacters(in: .newlines) + "\n"
     }
 
     private func section(_ entry: Entry) -> String {
@@ -81,9 +106,9 @@ public struct ReproductionPage: Sendable {
             + result.findings.rows.map { line([$0.method] + result.cells(of: $0)) }.joined()
     }
 
-    private func word(_ result: ReproductionResult?) -> String {
+    func word(_ result: ReproductionResult?) -> String {
         result.map { $0.holds ? "holds" : "does not hold" } ?? "not run yet"
     }
 
-    private func link(_ paper: Paper) -> String { "[arXiv \(paper.arXiv)](https://arxiv.org/abs/\(paper.arXiv))" }
+    func link(_ paper: Paper) -> String { "[arXiv \(paper.arXiv)](https://arxiv.org/abs/\(paper.arXiv))" }
 }

@@ -17,11 +17,14 @@ extension ReproductionResult {
     /// `unipt without interaction: the claim does not hold (1 of 3 parts fails); 3 seeds, 124 s`.
     public var verdict: String {
         let subject = name + (missing.map { " without \($0)" } ?? "")
-        let failed = findings.checks.count { !$0.holds }
-        let how =
-            holds
-            ? "the claim holds" : "the claim does not hold (\(failed) of \(findings.checks.count) parts \(failed == 1 ? "fails" : "fail"))"
+        let how = holds ? "the claim holds" : "the claim does not hold (\(failures))"
         return "\(subject): \(how); \(seeds.count) seed\(seeds.count == 1 ? "" : "s"), \(Unit.seconds.text(seconds))"
+    }
+
+    /// `1 of 3 parts fails`.
+    var failures: String {
+        let failed = findings.checks.count { !$0.holds }
+        return "\(failed) of \(findings.checks.count) parts \(failed == 1 ? "fails" : "fail")"
     }
 }
 
