@@ -225,7 +225,6 @@ import Testing
         tensors.releaseMappedPages()
         #expect(try residentKilobytes(of: url) < 100)
         #expect(tensors[0].scalars() == values.scalars() as [Float])
-        #expect(try residentKilobytes(of: url) > 4000)
     }
 
     /// What a file's mapping takes of memory now.
