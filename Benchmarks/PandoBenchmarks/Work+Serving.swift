@@ -22,6 +22,22 @@ private struct OverloadFigures {
     var late = 0.0
 }
 
+/// A bundle that is served, and what it is asked.
+struct ServedWork {
+    let pando: URL
+    let bundle: String
+    let bodies: [LoadBody]
+    /// Whether every picture is another one.
+    let areDistinct: Bool
+
+    /// A server of the bundle's that remembers no answers.
+    func start(_ arguments: String...) throws -> Server {
+        try Server(
+            "Pando", pando, { ["serve", bundle, "--port", "\($0)", "--reuse", "0"] + arguments }, bodies: bodies,
+            areDistinct: areDistinct)
+    }
+}
+
 /// A server of others, and the ways in which it is tried: the one that answers most counts.
 private struct ServingPeer {
     let name: String
@@ -58,78 +74,86 @@ extension Work {
             key("serve overload refusals p99", "ms"),
         ]
         return Work(keys: keys) { meeting in
-            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pando-serving-\(getpid())")
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            defer { unlinkAll(folder) }
-            tell("serve \(precision.rawValue): training a bundle")
-            let pando = try Self.pando(in: folder, training: servedTasks, precision)
-            let bundle = folder.appendingPathComponent("bundle").path
-            let pictures = try encoded(images, in: folder, meeting.options)
-            let bodies = try LoadBody.pictures(pictures)
-            let areDistinct = pictures.allSatisfy { $0.hasSuffix(".jpg") }
             let isQuick = meeting.stopwatch.rounds == 1
-
-            let own = try Server(
-                "Pando", pando, { ["serve", bundle, "--port", "\($0)", "--reuse", "0"] }, bodies: bodies,
-                areDistinct: areDistinct)
-            let (ours, oneTask, overload): (ServerFigures, Double, OverloadFigures)
-            do {
-                defer { own.stop() }
-                ours = try figures(own, bodies, isQuick)
-                oneTask = try saturation(own, bodies, isQuick, tasks: "shape")
-                overload = try overloaded(own, bodies, at: 3 * ours.saturation, seconds: isQuick ? 10 : 60)
-            }
-            var peers: [String: (figures: ServerFigures, how: String)] = [:]
-            for peer in ServingPeer.all(cores: Machine().cores) {
-                guard let options = meeting.options else { break }
-                let script = URL(fileURLWithPath: options.peers).deletingLastPathComponent()
-                    .appendingPathComponent(peer.script).path
-                for (how, arguments) in peer.ways {
-                    do {
-                        let server = try Server(
-                            peer.name, URL(fileURLWithPath: options.python),
-                            { [script, bundle, "--port", "\($0)", "--precision", precision.rawValue] + arguments },
-                            bodies: bodies, areDistinct: areDistinct)
-                        defer { server.stop() }
-                        let found = try figures(server, bodies, isQuick)
-                        if found.saturation > peers[peer.name]?.figures.saturation ?? 0 { peers[peer.name] = (found, how) }
-                    } catch {
-                        meeting.note("\(peer.name), \(how): \(error)")
+            return try served(servedTasks, precision, images, meeting.options) { work in
+                let own = try work.start()
+                let bodies = work.bodies
+                let (ours, oneTask, overload): (ServerFigures, Double, OverloadFigures)
+                do {
+                    defer { own.stop() }
+                    ours = try figures(own, bodies, isQuick)
+                    oneTask = try saturation(own, bodies, isQuick, tasks: "shape")
+                    overload = try overloaded(own, bodies, at: 3 * ours.saturation, seconds: isQuick ? 10 : 60)
+                }
+                var peers: [String: (figures: ServerFigures, how: String)] = [:]
+                for peer in ServingPeer.all(cores: Machine().cores) {
+                    guard let options = meeting.options else { break }
+                    let script = URL(fileURLWithPath: options.peers).deletingLastPathComponent()
+                        .appendingPathComponent(peer.script).path
+                    for (how, arguments) in peer.ways {
+                        do {
+                            let server = try Server(
+                                peer.name, URL(fileURLWithPath: options.python),
+                                { [script, work.bundle, "--port", "\($0)", "--precision", precision.rawValue] + arguments },
+                                bodies: bodies, areDistinct: work.areDistinct)
+                            defer { server.stop() }
+                            let found = try figures(server, bodies, isQuick)
+                            if found.saturation > peers[peer.name]?.figures.saturation ?? 0 { peers[peer.name] = (found, how) }
+                        } catch {
+                            meeting.note("\(peer.name), \(how): \(error)")
+                        }
                     }
                 }
-            }
 
-            func line(
-                _ index: Int, _ figure: Double, _ field: KeyPath<ServerFigures, Double>? = nil, only name: String? = nil,
-                _ goal: Goal? = nil, _ note: String? = nil
-            ) -> Comparison {
-                var line = Comparison(key: keys[index], ours: Figure(figure), goal: goal, note: note)
-                if let field {
-                    line.peers = peers.sorted { $0.key < $1.key }.filter { name == nil || $0.key == name }
-                        .map { PeerFigure(peer: $0.key, figure: Figure($0.value.figures[keyPath: field]), how: $0.value.how) }
+                func line(
+                    _ index: Int, _ figure: Double, _ field: KeyPath<ServerFigures, Double>? = nil, only name: String? = nil,
+                    _ goal: Goal? = nil, _ note: String? = nil
+                ) -> Comparison {
+                    var line = Comparison(key: keys[index], ours: Figure(figure), goal: goal, note: note)
+                    if let field {
+                        line.peers = peers.sorted { $0.key < $1.key }.filter { name == nil || $0.key == name }
+                            .map { PeerFigure(peer: $0.key, figure: Figure($0.value.figures[keyPath: field]), how: $0.value.how) }
+                    }
+                    return line
                 }
-                return line
+                let refused = overload.refusals.map { "\($0.count) refused, median \($0.p50.formatted(digits: 1)) ms" } ?? "none refused"
+                return [
+                    line(0, ours.saturation, \.saturation, only: ServingPeer.fastAPI, .ratioAtLeast(3)),
+                    line(1, ours.saturation, \.saturation, only: ServingPeer.litServe, .ratioAtLeast(1.5)),
+                    line(2, ours.unloaded, \.unloaded),
+                    line(3, ours.halfLoaded, \.halfLoaded),
+                    line(4, ours.halfLoaded / ours.unloaded, .none, .figureAtMost(3)),
+                    line(5, oneTask / ours.saturation, .none, .figureAtMost(1.1), "time for all three over that for one"),
+                    line(6, ours.idleMegabytes, \.idleMegabytes, .figureAtMost(200)),
+                    line(7, ours.loadedMegabytes, \.loadedMegabytes),
+                    line(8, ours.secondsUntilReady, \.secondsUntilReady, .figureAtMost(1), "start to first prediction"),
+                    line(9, overload.goodput / ours.saturation, .none, .figureAtLeast(0.9), "at three times the saturation"),
+                    line(
+                        10, overload.late / overload.early, .none, .figureAtMost(1.1),
+                        "\(overload.early.formatted(digits: 0)) to \(overload.late.formatted(digits: 0)) MB"),
+                    line(
+                        11, overload.refusals?.p99 ?? 0, .none, nil,
+                        refused + (overload.unanswered > 0 ? ", \(overload.unanswered) without an answer" : "")),
+                ]
             }
-            let refused = overload.refusals.map { "\($0.count) refused, median \($0.p50.formatted(digits: 1)) ms" } ?? "none refused"
-            return [
-                line(0, ours.saturation, \.saturation, only: ServingPeer.fastAPI, .ratioAtLeast(3)),
-                line(1, ours.saturation, \.saturation, only: ServingPeer.litServe, .ratioAtLeast(1.5)),
-                line(2, ours.unloaded, \.unloaded),
-                line(3, ours.halfLoaded, \.halfLoaded),
-                line(4, ours.halfLoaded / ours.unloaded, .none, .figureAtMost(3)),
-                line(5, oneTask / ours.saturation, .none, .figureAtMost(1.1), "time for all three over that for one"),
-                line(6, ours.idleMegabytes, \.idleMegabytes, .figureAtMost(200)),
-                line(7, ours.loadedMegabytes, \.loadedMegabytes),
-                line(8, ours.secondsUntilReady, \.secondsUntilReady, .figureAtMost(1), "start to first prediction"),
-                line(9, overload.goodput / ours.saturation, .none, .figureAtLeast(0.9), "at three times the saturation"),
-                line(
-                    10, overload.late / overload.early, .none, .figureAtMost(1.1),
-                    "\(overload.early.formatted(digits: 0)) to \(overload.late.formatted(digits: 0)) MB"),
-                line(
-                    11, overload.refusals?.p99 ?? 0, .none, nil,
-                    refused + (overload.unanswered > 0 ? ", \(overload.unanswered) without an answer" : "")),
-            ]
         }
+    }
+
+    /// Trains a bundle of these tasks, for as long as `body` serves it.
+    static func served<Result>(
+        _ tasks: String, _ precision: Precision, _ images: [URL], _ options: Peer.Options?,
+        _ body: (ServedWork) throws -> Result
+    ) throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pando-serving-\(getpid())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { unlinkAll(folder) }
+        tell("serve \(precision.rawValue): training a bundle")
+        let pando = try Self.pando(in: folder, training: tasks, precision)
+        let pictures = try encoded(images, in: folder, options)
+        return try body(
+            ServedWork(
+                pando: pando, bundle: folder.appendingPathComponent("bundle").path, bodies: try LoadBody.pictures(pictures),
+                areDistinct: pictures.allSatisfy { $0.hasSuffix(".jpg") }))
     }
 
     /// Heads as large as those of the drawings' example.

@@ -24,12 +24,12 @@ extension Work {
                   count: {kind: regression}
                 sharing: {kind: tnn}
                 """
-            let (whole, lowered) = try served(elastic, precision, images, meeting) { start, bodies in
-                let fixed = try start(["--minimum-compute", "1"])
+            let (whole, lowered) = try served(elastic, precision, images, meeting.options) { work in
+                let (fixed, bodies) = (try work.start("--minimum-compute", "1"), work.bodies)
                 defer { fixed.stop() }
                 let rate = 2 * (try saturation(fixed, bodies, isQuick))
                 let whole = try answered(by: fixed, bodies, at: rate, isQuick)
-                let free = try start([])
+                let free = try work.start()
                 defer { free.stop() }
                 return (whole, try answered(by: free, bodies, at: rate, isQuick))
             }
@@ -46,35 +46,13 @@ extension Work {
         }
     }
 
-    /// Trains a bundle of these tasks and serves it as often as `body` asks, with more arguments each time.
-    private static func served<Result>(
-        _ tasks: String, _ precision: Precision, _ images: [URL], _ meeting: Meeting,
-        _ body: ((_ arguments: [String]) throws -> Server, [LoadBody]) throws -> Result
-    ) throws -> Result {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pando-serving-tasks-\(getpid())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { unlinkAll(folder) }
-        tell("serve \(precision.rawValue): training a bundle")
-        let pando = try Self.pando(in: folder, training: tasks, precision)
-        let bundle = folder.appendingPathComponent("bundle").path
-        let pictures = try encoded(images, in: folder, meeting.options)
-        let bodies = try LoadBody.pictures(pictures)
-        let areDistinct = pictures.allSatisfy { $0.hasSuffix(".jpg") }
-        return try body(
-            { arguments in
-                try Server(
-                    "Pando", pando, { ["serve", bundle, "--port", "\($0)", "--reuse", "0"] + arguments }, bodies: bodies,
-                    areDistinct: areDistinct)
-            }, bodies)
-    }
-
     /// The time for all tasks over that for one of them, at saturation.
     private static func shareOfOneTask(
         _ task: String, of tasks: String, _ precision: Precision, _ images: [URL], _ meeting: Meeting
     ) throws -> Double {
         let isQuick = meeting.stopwatch.rounds == 1
-        return try served(tasks, precision, images, meeting) { start, bodies in
-            let server = try start([])
+        return try served(tasks, precision, images, meeting.options) { work in
+            let (server, bodies) = (try work.start(), work.bodies)
             defer { server.stop() }
             // Whoever is asked first finds shapes that are not compiled yet.
             _ = try saturation(server, bodies, isQuick)
