@@ -6,7 +6,7 @@ public enum ReproductionCatalog {
     public static let all: [any Reproduction] = [
         LoRAReproduction(), UniPTReproduction(), SHERLReproduction(), LSTReproduction(), MomentProbingReproduction(),
         FeatureCodingReproduction(), ThreeStageReproduction(), LabelBudgetReproduction(), APEMReproduction(),
-        AdaShareReproduction(),
+        AdaShareReproduction(), TaskExpertReproduction(), SwinFaceReproduction(), FaceXFormerReproduction(),
         TNNReproduction(), ECMTReproduction(),
     ]
 
