@@ -147,7 +147,7 @@ let package = Package(
             name: "PandoNNTests", dependencies: ["PandoNN", "PandoTestSupport"], swiftSettings: strict,
             linkerSettings: runPath),
         .testTarget(
-            name: "PandoDataTests", dependencies: ["PandoData", "PandoTensor", "PandoTestSupport"],
+            name: "PandoDataTests", dependencies: ["PandoData", "PandoNN", "PandoTensor", "PandoTestSupport"],
             exclude: ["Fixtures"], swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoONNXTests",

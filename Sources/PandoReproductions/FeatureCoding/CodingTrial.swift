@@ -7,7 +7,7 @@ import PandoTraining
 
 /// Tokens of a frozen text network, coded and read again, and a linear head on their means.
 struct CodingTrial {
-    /// What a codec takes and leaves.
+    /// What a coder takes and leaves.
     struct Outcome {
         /// Bits of each number, of the encoded bytes.
         let bits: Double
@@ -58,11 +58,49 @@ struct CodingTrial {
         let read = fitted.decode(bytes, lengths: lengths)
         let left = lengths.map { ($0 + codec.pooling - 1) / codec.pooling }
         let vectors = Self.means(read, left)
-        let numbers = lengths.reduce(0, +) * tokens.shape[2]
+        return try outcome(
+            byteCount: bytes.reduce(0) { $0 + $1.count }, error: fitted.measure(tokens, lengths: lengths).relativeError,
+            vectors: vectors)
+    }
+
+    /// Learned coders, each from the training examples alone.
+    func coders(_ trainings: [HyperpriorCoder.Training]) throws -> [HyperpriorCoder] {
+        let steps = steps(of: data.examples(in: .train).rows)
+        return try mapConcurrently(
+            count: trainings.count, workers: conditions.workers, cancellation: conditions.cancellation
+        ) { try HyperpriorCoder(fitting: steps, trainings[$0], cancellation: conditions.cancellation) }
+    }
+
+    func outcome(of coder: HyperpriorCoder) throws -> Outcome {
+        let steps = steps(of: Array(lengths.indices))
+        let bytes = coder.encode(steps)
+        let read = coder.decode(bytes, count: steps.shape[0])
+        let (error, power) = ((read - steps).squared().mean().scalar(), steps.squared().mean().scalar())
+        return try outcome(
+            byteCount: bytes.count, error: Double((error / power).squareRoot()), vectors: means(of: read))
+    }
+
+    /// How many times the bits that its model gives tokens of test a coder's bytes for them are.
+    func overhead(of coder: HyperpriorCoder) -> Double {
+        let steps = steps(of: data.examples(in: .test).rows)
+        return Double(8 * coder.encode(steps).count) / coder.information(of: steps)
+    }
+
+    /// How many times as many bytes a coder needs for tokens of test when the numbers of each channel change places.
+    func costOfShuffling(for coder: HyperpriorCoder) -> Double {
+        let steps = steps(of: data.examples(in: .test).rows)
+        var generator = SeededGenerator(seed: 0)
+        let channels = (0..<steps.shape[1]).flatMap {
+            steps.element($0, along: 1).scalars().shuffled(using: &generator)
+        }
+        let shuffled = Tensor(channels, shape: [steps.shape[1], steps.shape[0]]).transposed.contiguous()
+        return Double(coder.encode(shuffled).count) / Double(coder.encode(steps).count)
+    }
+
+    private func outcome(byteCount: Int, error: Double, vectors: Tensor) throws -> Outcome {
         let retrained = try conditions.seeds.map { try Self.head(on: vectors, data, seed: $0, conditions) }
         return Outcome(
-            bits: Double(8 * bytes.reduce(0) { $0 + $1.count }) / Double(numbers),
-            error: fitted.measure(tokens, lengths: lengths).relativeError,
+            bits: Double(8 * byteCount) / Double(lengths.reduce(0, +) * tokens.shape[2]), error: error,
             unchanged: accuracies(of: heads, on: vectors), retrained: accuracies(of: retrained, on: vectors))
     }
 
@@ -91,6 +129,23 @@ struct CodingTrial {
             for step in 0..<length { weights[row * steps + step] = 1 / Float(length) }
         }
         return matmul(Tensor(weights, shape: [count, 1, steps]), tokens.cast(to: .float32)).reshaped(count, tokens.shape[2])
+    }
+
+    /// The steps of some rows, one below the other, without padding.
+    /// - Shapes: `[S, C]`.
+    private func steps(of rows: [Int]) -> Tensor {
+        let places = rows.flatMap { row in (0..<lengths[row]).map { Int64(row * tokens.shape[1] + $0) } }
+        return tokens.flattened(through: 1).gathered(at: Tensor(places)).cast(to: .float32)
+    }
+
+    /// - Shapes: `steps` of all rows, `[S, C]` → `[N, C]`.
+    private func means(of steps: Tensor) -> Tensor {
+        var start = 0
+        return .stacked(
+            lengths.map { length in
+                defer { start += length }
+                return steps.slice(start..<start + length).mean(along: [0])
+            })
     }
 
     /// Asks for the tokens of a tap; there is nothing to train.

@@ -7,15 +7,13 @@ import PandoTensor
 /// Channels are coded in groups; each group has the frequencies of its steps, learnt from the fitted rows. A row is
 /// coded on its own, so that any can be read without the others; it costs 4 bytes more than its steps' information
 /// `-∑ log₂ p`.
-/// - Source: asymmetric numeral systems, the range variant (Duda 2013, arXiv:1311.2540), in place of the arithmetic
-///   coder of FCM-LM (arXiv:2412.04307). Frequencies do not adapt within a row: rows are too short to learn from.
+/// - Source: a `RangeEncoder` in place of the arithmetic coder of FCM-LM (arXiv:2412.04307). Frequencies do not adapt
+///   within a row: rows are too short to learn from.
 struct EntropyCoder: VectorCoder {
     static let groupSize = 32
     /// Frequencies are shares of `2¹²`.
     private static let scaleBits: UInt32 = 12
     private static let scale = 1 << Int(scaleBits)
-    /// The state stays in `2²³ ..< 2³¹` and moves a byte at a time.
-    private static let lowest: UInt32 = 1 << 23
 
     private let quantizer: ScalarQuantizer
     /// Of each group's steps, in shares of `scale`; none is 0.
@@ -29,23 +27,17 @@ struct EntropyCoder: VectorCoder {
     init(fitting sample: [Float], channels: Int, bits: Int, percentile: Double) {
         let quantizer = ScalarQuantizer(fitting: sample, channels: channels, bits: bits, percentile: percentile)
         let groupCount = (channels + Self.groupSize - 1) / Self.groupSize
-        var counts = [[Int]](repeating: [Int](repeating: 0, count: 1 << bits), count: groupCount)
+        var counts = [[Double]](repeating: [Double](repeating: 0, count: 1 << bits), count: groupCount)
         for (index, step) in sample.withUnsafeBufferPointer(quantizer.encode).enumerated() {
             counts[index % channels / Self.groupSize][Int(step)] += 1
         }
-        self.init(quantizer, frequencies: counts.map(Self.shares))
+        self.init(quantizer, frequencies: counts.map { Shares.of($0, scaleBits: Self.scaleBits) })
     }
 
     private init(_ quantizer: ScalarQuantizer, frequencies: [[UInt32]]) {
         self.quantizer = quantizer
         self.frequencies = frequencies
-        starts = frequencies.map { group in
-            var next: UInt32 = 0
-            return group.map { frequency in
-                defer { next += frequency }
-                return next
-            }
-        }
+        starts = frequencies.map(Shares.starts)
         slots = frequencies.flatMap { group in
             group.enumerated().flatMap { step, frequency in
                 (0..<frequency).map { UInt32(step) << 24 | (frequency - 1) << 12 | $0 }
@@ -81,49 +73,26 @@ struct EntropyCoder: VectorCoder {
 
     func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {
         let steps = quantizer.encode(values)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(steps.count)
-        var state = Self.lowest
-        // The state is a stack: what is read first is written last.
+        var encoder = RangeEncoder(capacity: steps.count)
+        // What is read first is written last.
         for (index, step) in steps.enumerated().reversed() {
             let group = index % quantizer.low.count / Self.groupSize
-            let (frequency, start) = (frequencies[group][Int(step)], starts[group][Int(step)])
-            let limit = ((Self.lowest >> Self.scaleBits) << 8) * frequency
-            while state >= limit {
-                bytes.append(UInt8(truncatingIfNeeded: state))
-                state >>= 8
-            }
-            state = (state / frequency) << Self.scaleBits + state % frequency + start
+            encoder.put(frequencies[group][Int(step)], after: starts[group][Int(step)], of: Self.scaleBits)
         }
-        for _ in 0..<4 {
-            bytes.append(UInt8(truncatingIfNeeded: state))
-            state >>= 8
-        }
-        bytes.reverse()
-        return bytes
+        return encoder.finish()
     }
 
     func decode(_ bytes: UnsafeRawBufferPointer, into values: UnsafeMutableBufferPointer<Float>) {
         let channels = quantizer.low.count
-        var next = 0
-        func byte() -> UInt32 {
-            guard next < bytes.count else { return 0 }
-            next += 1
-            return UInt32(bytes[next - 1])
-        }
-        var state: UInt32 = 0
-        for _ in 0..<4 { state = state << 8 | byte() }
-        // Only bytes that no encoder wrote leave the state's range; brought back, it stays there.
-        state = max(state & (Self.lowest << 8 - 1), Self.lowest)
+        var decoder = RangeDecoder(bytes)
         slots.withUnsafeBufferPointer { slots in
             quantizer.low.withUnsafeBufferPointer { low in
                 quantizer.step.withUnsafeBufferPointer { step in
                     for start in stride(from: 0, to: values.count, by: channels) {
                         for channel in 0..<channels {
-                            let slot = Int(state) & (Self.scale - 1)
+                            let slot = Int(decoder.share(of: Self.scaleBits))
                             let entry = slots[channel / Self.groupSize * Self.scale + slot]
-                            state = (entry >> 12 & 0xFFF &+ 1) &* (state >> Self.scaleBits) &+ entry & 0xFFF
-                            while state < Self.lowest { state = state << 8 | byte() }
+                            decoder.advance(entry >> 12 & 0xFFF &+ 1, entry & 0xFFF, of: Self.scaleBits)
                             values.initializeElement(
                                 at: start + channel, to: low[channel] + step[channel] * Float(entry >> 24))
                         }
@@ -132,20 +101,4 @@ struct EntropyCoder: VectorCoder {
             }
         }
     }
-
-    /// Counts as shares of `scale`, at least one each.
-    private static func shares(of counts: [Int]) -> [UInt32] {
-        let total = max(counts.reduce(0, +), 1)
-        var shares = counts.map { max(1, $0 * scale / total) }
-        // What rounding left over or took too much is the most frequent steps'.
-        var rest = scale - shares.reduce(0, +)
-        while rest != 0 {
-            let largest = shares.indices.max { shares[$0] < shares[$1] } ?? 0
-            let change = rest > 0 ? rest : max(rest, -(shares[largest] / 2))
-            shares[largest] += change
-            rest -= change
-        }
-        return shares.map { UInt32($0) }
-    }
 }
-

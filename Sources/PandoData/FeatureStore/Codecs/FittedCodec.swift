@@ -130,25 +130,26 @@ extension FittedCodec {
     /// - Precondition: as of `encode`; at least one number.
     public func measure(_ rows: Tensor, lengths: [Int]? = nil) -> CodecLoss {
         let batch = FeatureBatch("rows", rows, lengths: lengths, rowCount: rows.shape[0], layout: layout)
-        var (error, power, byteCount, pointCount) = (0.0, 0.0, 0, 0)
-        for row in 0..<batch.rowCount {
+        let parts = Parallel.map(batch.rowCount, workers: MachineResources.allowedCores) { row in
             batch.withRow(row) { numbers, length in
                 let bytes = encode(numbers, length: length)
-                byteCount += bytes.count
-                pointCount += numbers.count
-                layout.withMeans(of: numbers, length: length) { means in
+                return layout.withMeans(of: numbers, length: length) { means in
                     let read = [Float](unsafeUninitializedCapacity: means.count) { buffer, count in
                         let target = UnsafeMutableBufferPointer(rebasing: buffer[..<means.count])
                         bytes.withUnsafeBytes { decode($0, into: target) }
                         count = means.count
                     }
+                    var (error, power) = (0.0, 0.0)
                     for (mean, value) in zip(means, read) {
                         error += Double(value - mean) * Double(value - mean)
                         power += Double(mean) * Double(mean)
                     }
+                    return (error: error, power: power, byteCount: bytes.count, pointCount: numbers.count)
                 }
             }
         }
+        let (error, power) = parts.reduce((0, 0)) { ($0.0 + $1.error, $0.1 + $1.power) }
+        let (byteCount, pointCount) = parts.reduce((0, 0)) { ($0.0 + $1.byteCount, $0.1 + $1.pointCount) }
         require(pointCount > 0, "FittedCodec: there is nothing to measure in rows of shape \(rows.shape)")
         return CodecLoss(
             relativeError: power > 0 ? (error / power).squareRoot() : 0,
