@@ -30,7 +30,11 @@ package final class FileLock: Sendable {
         return nil
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // A child that is being started holds the descriptor too until it has become its program.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     private static func open(_ url: URL) throws(FileError) -> Int32 {
         let descriptor = Glibc.open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
