@@ -1,34 +1,25 @@
 // Attention head by head, in tiles of a few query rows and all keys: scores, softmax and the products of one tile stay
 // in cache. The same source is compiled for each kind of instructions.
 
-#include "CKernels.h"
+#include "kernels.h"
 
 #include <math.h>
-#include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
-static int64_t rounded(int64_t count, int64_t step) { return (count + step - 1) / step * step; }
+static int64_t padded(int64_t count, int64_t step) { return (count + step - 1) / step * step; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static uint16_t bfloat16_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    if ((bits & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)(bits >> 16) | 0x40;
-    return (uint16_t)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
-
-static float float_of(uint16_t value) {
-    uint32_t bits = (uint32_t)value << 16;
-    float result;
-    memcpy(&result, &bits, 4);
-    return result;
-}
+// All lanes of a vector joined, half with half.
+#define SUM(a, b) ((a) + (b))
+#define LARGER(a, b) __builtin_elementwise_max(a, b)
+#define FOLD_4(values, join) ({ __auto_type two = join((values).lo, (values).hi); join(two.x, two.y); })
+#define FOLD_8(values, join) ({ __auto_type four = join((values).lo, (values).hi); FOLD_4(four, join); })
+#define FOLD_16(values, join) ({ __auto_type eight = join((values).lo, (values).hi); FOLD_8(eight, join); })
 
 // Widths: lanes of a vector, and the rows and vectors of a block of results that stays in registers.
 
 #define NAME(x) x##_portable
 #define LANES 4
+#define FOLD FOLD_4
 #define BLOCK_ROWS 3
 #define BLOCK_VECTORS 2
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
@@ -40,6 +31,7 @@ static float float_of(uint16_t value) {
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define NAME(x) x##_avx2
 #define LANES 8
+#define FOLD FOLD_8
 #define BLOCK_ROWS 6
 #define BLOCK_VECTORS 2
 #define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
@@ -49,6 +41,7 @@ static float float_of(uint16_t value) {
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
 #define NAME(x) x##_avx512
 #define LANES 16
+#define FOLD FOLD_16
 #define BLOCK_ROWS 6
 #define BLOCK_VECTORS 4
 #define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
@@ -59,6 +52,7 @@ static float float_of(uint16_t value) {
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"))), apply_to = function)
 #define NAME(x) x##_avx512_bf16
 #define LANES 16
+#define FOLD FOLD_16
 #define BLOCK_ROWS 6
 #define BLOCK_VECTORS 4
 #define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)

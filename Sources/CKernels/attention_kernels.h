@@ -1,4 +1,5 @@
-// Included once for each kind of instructions, with NAME, LANES, BLOCK_ROWS, BLOCK_VECTORS and MULTIPLY_ADD defined;
+// Included once for each kind of instructions, with NAME, LANES, FOLD, BLOCK_ROWS, BLOCK_VECTORS and MULTIPLY_ADD
+// defined;
 // MULTIPLIES_PAIRS where there is an instruction for pairs of bfloat16.
 //
 // A "word" is what one lane holds: a float, or a pair of bfloat16 that are neighbours in the summed axis.
@@ -117,28 +118,31 @@ static void NAME(pair_product)(
 
 /// Element `index` of floats or of bfloat16.
 INLINE float NAME(element)(const void *values, int64_t index, int is_bfloat16) {
-    return is_bfloat16 ? float_of(((const uint16_t *)values)[index]) : ((const float *)values)[index];
+    return is_bfloat16 ? widened(((const uint16_t *)values)[index]) : ((const float *)values)[index];
 }
 
-/// `rows` of `width` elements as floats, `packed_row` apart, zeros after them.
+/// `rows` of `width` elements from `start` on as floats, `packed_row` apart, zeros after them.
 static void NAME(pack_rows)(
-    const void *values, int64_t rows, int64_t width, int64_t row, int is_bfloat16, float *packed, int64_t packed_row) {
+    const void *values, int64_t start, int64_t rows, int64_t width, int64_t row, int is_bfloat16, float *packed, int64_t packed_row) {
     for (int64_t i = 0; i < rows; i++) {
         float *to = packed + i * packed_row;
         if (is_bfloat16) {
-            for (int64_t c = 0; c < width; c++) to[c] = float_of(((const uint16_t *)values)[i * row + c]);
+            for (int64_t c = 0; c < width; c++) to[c] = widened(((const uint16_t *)values)[start + i * row + c]);
         } else {
-            memcpy(to, (const float *)values + i * row, width * sizeof(float));
+            const float *from = (const float *)values + start + i * row;
+            int64_t c = 0;
+            for (; c + LANES <= width; c += LANES) *(VECTOR *)(to + c) = *(const VECTOR *)(from + c);
+            for (; c < width; c++) to[c] = from[c];
         }
         for (int64_t c = width; c < packed_row; c++) to[c] = 0;
     }
 }
 
 /// The transpose of `rows` of `width` elements, as panels of the right side of a product; zeros fill the last vector.
-static RIGHT NAME(pack_transposed)(
+INLINE RIGHT NAME(pack_transposed)(
     const void *values, int64_t rows, int64_t width, int64_t row, int is_bfloat16, float *packed) {
     const int64_t panel = BLOCK_VECTORS * LANES;
-    const int64_t columns = rounded(rows, LANES);
+    const int64_t columns = padded(rows, LANES);
     for (int64_t first = 0; first < columns; first += panel) {
         int64_t across = smaller(panel, columns - first);
         float *start = packed + first * width;
@@ -160,8 +164,8 @@ static RIGHT NAME(right_side)(
     const void *values, int64_t rows, int64_t width, int64_t row, int is_bfloat16, float *packed) {
     const int64_t panel = BLOCK_VECTORS * LANES;
     if (!is_bfloat16 && width % LANES == 0) return (RIGHT){values, panel, row, width};
-    int64_t packed_row = rounded(width, LANES);
-    NAME(pack_rows)(values, rows, width, row, is_bfloat16, packed, packed_row);
+    int64_t packed_row = padded(width, LANES);
+    NAME(pack_rows)(values, 0, rows, width, row, is_bfloat16, packed, packed_row);
     return (RIGHT){packed, panel, packed_row, packed_row};
 }
 
@@ -170,7 +174,7 @@ static RIGHT NAME(right_side)(
 static RIGHT NAME(pack_transposed_pairs)(
     const uint16_t *values, int64_t rows, int64_t width, int64_t row, uint32_t *packed) {
     const int64_t panel = BLOCK_VECTORS * LANES;
-    const int64_t columns = rounded(rows, LANES), words = (width + 1) / 2;
+    const int64_t columns = padded(rows, LANES), words = (width + 1) / 2;
     for (int64_t first = 0; first < columns; first += panel) {
         int64_t across = smaller(panel, columns - first);
         uint32_t *start = packed + first * words;
@@ -190,7 +194,7 @@ static RIGHT NAME(pack_transposed_pairs)(
 /// Pairs of neighbouring rows as the right side of a product.
 static RIGHT NAME(pack_row_pairs)(
     const uint16_t *values, int64_t rows, int64_t width, int64_t row, uint32_t *packed) {
-    const int64_t packed_row = rounded(width, LANES);
+    const int64_t packed_row = padded(width, LANES);
     for (int64_t i = 0; i < rows; i += 2) {
         const uint16_t *low = values + i * row, *high = low + row;
         uint32_t *to = packed + i / 2 * packed_row;
@@ -204,6 +208,40 @@ static RIGHT NAME(pack_row_pairs)(
     return (RIGHT){(const float *)packed, BLOCK_VECTORS * LANES, packed_row, packed_row};
 }
 #endif
+
+// MARK: Products of rows with rows
+
+/// Rows as the right side of their products with other rows, in pairs where there are instructions for them.
+static RIGHT NAME(transposed_side)(
+    const void *values, int64_t rows, int64_t width, int64_t row, int is_bfloat16, float *packed) {
+#ifdef MULTIPLIES_PAIRS
+    if (is_bfloat16) return NAME(pack_transposed_pairs)(values, rows, width, row, (uint32_t *)packed);
+#endif
+    // Each with loops of its own.
+    return is_bfloat16 ? NAME(pack_transposed)(values, rows, width, row, 1, packed)
+                       : NAME(pack_transposed)(values, rows, width, row, 0, packed);
+}
+
+/// `result = left · right`, `rows` by `columns`: products of rows that begin at `start` with those of a
+/// `transposed_side`. There is room for `rows` of `width` floats in `packed`.
+static void NAME(row_products)(
+    const void *left, int64_t start, int64_t rows, int64_t width, int64_t row, int is_bfloat16, RIGHT right,
+    float *packed, float *result, int64_t columns) {
+#ifdef MULTIPLIES_PAIRS
+    if (is_bfloat16) {
+        const int64_t words = (width + 1) / 2;
+        uint32_t *pairs = (uint32_t *)packed;
+        for (int64_t i = 0; i < rows; i++) {
+            memset(pairs + i * words + words - 1, 0, 4);
+            memcpy(pairs + i * words, (const uint16_t *)left + start + i * row, width * 2);
+        }
+        NAME(pair_product)(rows, columns, words, packed, words, right, result, columns);
+        return;
+    }
+#endif
+    NAME(pack_rows)(left, start, rows, width, row, is_bfloat16, packed, width);
+    NAME(float_product)(rows, columns, width, packed, width, 1, right, result, columns, 0);
+}
 
 // MARK: Softmax
 
@@ -256,8 +294,7 @@ static float NAME(softmax)(
         *(VECTOR *)(scores + j) = score;
         highest = score > highest ? score : highest;
     }
-    float largest = -INFINITY;
-    for (int lane = 0; lane < LANES; lane++) largest = highest[lane] > largest ? highest[lane] : largest;
+    const float largest = FOLD(highest, LARGER);
     if (largest == -INFINITY) {
         // Nothing to see; but what is not a number stays none.
         float inverse = 1;
@@ -272,9 +309,7 @@ static float NAME(softmax)(
         *(VECTOR *)(scores + j) = weight;
         sums += weight;
     }
-    float sum = 0;
-    for (int lane = 0; lane < LANES; lane++) sum += sums[lane];
-    return 1 / sum;
+    return 1 / FOLD(sums, SUM);
 }
 
 // MARK: Tiles
@@ -287,9 +322,9 @@ typedef struct {
 
 static PLAN NAME(plan_of)(const pando_attention *a) {
     PLAN plan;
-    plan.columns = rounded(a->keys, LANES);
-    plan.features = rounded(a->features, LANES);
-    plan.value_features = rounded(a->value_features, LANES);
+    plan.columns = padded(a->keys, LANES);
+    plan.features = padded(a->features, LANES);
+    plan.value_features = padded(a->value_features, LANES);
     int64_t fitting = 16384 / (plan.columns + 1) / BLOCK_ROWS * BLOCK_ROWS;
     plan.rows = fitting < BLOCK_ROWS ? BLOCK_ROWS : smaller(fitting, 8 * BLOCK_ROWS);
     return plan;
@@ -298,7 +333,7 @@ static PLAN NAME(plan_of)(const pando_attention *a) {
 /// The next `count` floats of scratch memory.
 static float *NAME(take)(char **scratch, int64_t count) {
     float *start = (float *)*scratch;
-    *scratch += rounded(count * (int64_t)sizeof(float), 64);
+    *scratch += padded(count * (int64_t)sizeof(float), 64);
     return start;
 }
 
@@ -326,7 +361,7 @@ static void NAME(weigh)(
 INLINE void NAME(write_row)(const float *row, int64_t width, float factor, void *output, int64_t start, int is_bfloat16) {
     if (is_bfloat16) {
         uint16_t *to = (uint16_t *)output + start;
-        for (int64_t c = 0; c < width; c++) to[c] = bfloat16_of(row[c] * factor);
+        for (int64_t c = 0; c < width; c++) to[c] = rounded(row[c] * factor);
     } else {
         float *to = (float *)output + start;
         for (int64_t c = 0; c < width; c++) to[c] = row[c] * factor;
@@ -343,36 +378,28 @@ static void NAME(forward)(
     float *left = NAME(take)(&rest, plan.rows * plan.features);
     float *sums = NAME(take)(&rest, plan.rows * plan.value_features);
     float inverses[8 * BLOCK_ROWS];
-    RIGHT keys, values;
+    RIGHT keys = NAME(transposed_side)(a->key, a->keys, a->features, a->key_row, a->is_bfloat16, keys_packed);
+    RIGHT values;
 #ifdef MULTIPLIES_PAIRS
     const int pairs = a->is_bfloat16;
     if (pairs) {
-        keys = NAME(pack_transposed_pairs)(a->key, a->keys, a->features, a->key_row, (uint32_t *)keys_packed);
         values = NAME(pack_row_pairs)(a->value, a->keys, a->value_features, a->value_row, (uint32_t *)values_packed);
     } else
 #endif
-    {
-        keys = NAME(pack_transposed)(a->key, a->keys, a->features, a->key_row, a->is_bfloat16, keys_packed);
         values =
             NAME(right_side)(a->value, a->keys, a->value_features, a->value_row, a->is_bfloat16, values_packed);
-    }
     for (int64_t head = 0; head < a->group; head++) {
         for (int64_t first = 0; first < a->queries; first += plan.rows) {
             const int64_t rows = smaller(plan.rows, a->queries - first);
             // Keys that the last row of the tile sees.
             const int64_t seen = a->is_causal ? smaller(a->keys, first + rows) : a->keys;
-            const int64_t columns = rounded(seen, LANES);
-            const int64_t start = head * a->query_head + first * a->query_row;
+            const int64_t columns = padded(seen, LANES);
+            NAME(row_products)(
+                a->query, head * a->query_head + first * a->query_row, rows, a->features, a->query_row,
+                a->is_bfloat16, keys, left, scores, columns);
+            NAME(weigh)(a, scores, columns, first, rows, head, seen, inverses);
 #ifdef MULTIPLIES_PAIRS
             if (pairs) {
-                const int64_t words = (a->features + 1) / 2;
-                uint32_t *packed = (uint32_t *)left;
-                for (int64_t i = 0; i < rows; i++) {
-                    memset(packed + i * words + words - 1, 0, 4);
-                    memcpy(packed + i * words, (const uint16_t *)a->query + start + i * a->query_row, a->features * 2);
-                }
-                NAME(pair_product)(rows, columns, words, left, words, keys, scores, columns);
-                NAME(weigh)(a, scores, columns, first, rows, head, seen, inverses);
                 for (int64_t i = 0; i < rows; i++) {
                     // In place: a pair is written where its first score was read, or before.
                     float *from = scores + i * columns;
@@ -386,20 +413,8 @@ static void NAME(forward)(
                     rows, plan.value_features, (seen + 1) / 2, scores, columns, values, sums, plan.value_features);
             } else
 #endif
-            {
-                const float *from = (const float *)a->query + start;
-                int64_t from_row = a->query_row;
-                if (a->is_bfloat16) {
-                    NAME(pack_rows)
-                    ((const uint16_t *)a->query + start, rows, a->features, a->query_row, 1, left, plan.features);
-                    from = left;
-                    from_row = plan.features;
-                }
-                NAME(float_product)(rows, columns, a->features, from, from_row, 1, keys, scores, columns, 0);
-                NAME(weigh)(a, scores, columns, first, rows, head, seen, inverses);
                 NAME(float_product)(
                     rows, plan.value_features, seen, scores, columns, 1, values, sums, plan.value_features, 0);
-            }
             for (int64_t i = 0; i < rows; i++)
                 NAME(write_row)(
                     sums + i * plan.value_features, a->value_features, inverses[i], output,
@@ -428,23 +443,28 @@ static void NAME(backward)(const pando_attention *a, const pando_attention_gradi
     const int64_t panel = BLOCK_VECTORS * LANES;
     memset(key_sums, 0, plan.columns * depth * sizeof(float));
     memset(value_sums, 0, plan.columns * value_depth * sizeof(float));
-    RIGHT keys = NAME(pack_transposed)(a->key, a->keys, a->features, a->key_row, 0, keys_transposed);
-    RIGHT values = NAME(pack_transposed)(a->value, a->keys, a->value_features, a->value_row, 0, values_transposed);
-    RIGHT key_rows = NAME(right_side)(a->key, a->keys, a->features, a->key_row, 0, keys_packed);
+    const int is_bfloat16 = a->is_bfloat16;
+    RIGHT keys = NAME(transposed_side)(a->key, a->keys, a->features, a->key_row, is_bfloat16, keys_transposed);
+    RIGHT values =
+        NAME(transposed_side)(a->value, a->keys, a->value_features, a->value_row, is_bfloat16, values_transposed);
+    RIGHT key_rows = NAME(right_side)(a->key, a->keys, a->features, a->key_row, is_bfloat16, keys_packed);
     for (int64_t head = 0; head < a->group; head++) {
         for (int64_t first = 0; first < a->queries; first += plan.rows) {
             const int64_t rows = smaller(plan.rows, a->queries - first);
             const int64_t seen = a->is_causal ? smaller(a->keys, first + rows) : a->keys;
-            const int64_t columns = rounded(seen, LANES);
+            const int64_t columns = padded(seen, LANES);
+            const int64_t query_start = head * a->query_head + first * a->query_row;
+            const int64_t output_start = head * g->output_head + first * g->output_row;
+            NAME(row_products)(
+                a->query, query_start, rows, a->features, a->query_row, is_bfloat16, keys, queries, weights, columns);
+            NAME(row_products)(
+                g->output, output_start, rows, a->value_features, g->output_row, is_bfloat16, values, incoming, changes,
+                columns);
+            // Close together they are quicker right sides than as they stand.
+            NAME(pack_rows)(a->query, query_start, rows, a->features, a->query_row, is_bfloat16, queries, depth);
             NAME(pack_rows)(
-                (const float *)a->query + head * a->query_head + first * a->query_row, rows, a->features,
-                a->query_row, 0, queries, depth);
-            NAME(pack_rows)(
-                g->output + head * g->output_head + first * g->output_row, rows, a->value_features, g->output_row, 0,
-                incoming, value_depth);
-            NAME(float_product)(rows, columns, a->features, queries, depth, 1, keys, weights, columns, 0);
+                g->output, output_start, rows, a->value_features, g->output_row, is_bfloat16, incoming, value_depth);
             NAME(weigh)(a, weights, columns, first, rows, head, seen, inverses);
-            NAME(float_product)(rows, columns, a->value_features, incoming, value_depth, 1, values, changes, columns, 0);
             for (int64_t i = 0; i < rows; i++) {
                 float *weight = weights + i * columns, *change = changes + i * columns;
                 VECTOR sums = (VECTOR)0.0f;
@@ -453,8 +473,7 @@ static void NAME(backward)(const pando_attention *a, const pando_attention_gradi
                     *(VECTOR *)(weight + j) = normal;
                     sums = MULTIPLY_ADD(normal, *(VECTOR *)(change + j), sums);
                 }
-                float sum = 0;
-                for (int lane = 0; lane < LANES; lane++) sum += sums[lane];
+                const float sum = FOLD(sums, SUM);
                 for (int64_t j = 0; j < columns; j += LANES)
                     *(VECTOR *)(change + j) = *(VECTOR *)(weight + j) * (*(VECTOR *)(change + j) - sum);
                 if (g->mask) {
@@ -471,12 +490,12 @@ static void NAME(backward)(const pando_attention *a, const pando_attention_gradi
             for (int64_t i = 0; i < rows; i++)
                 NAME(write_row)(
                     query_sums + i * depth, a->features, a->scale, g->query,
-                    head * g->query_head + (first + i) * g->query_row, 0);
+                    head * g->query_head + (first + i) * g->query_row, is_bfloat16);
         }
     }
     for (int64_t j = 0; j < a->keys; j++) {
-        NAME(write_row)(key_sums + j * depth, a->features, a->scale, g->key, j * g->key_row, 0);
-        NAME(write_row)(value_sums + j * value_depth, a->value_features, 1, g->value, j * g->value_row, 0);
+        NAME(write_row)(key_sums + j * depth, a->features, a->scale, g->key, j * g->key_row, is_bfloat16);
+        NAME(write_row)(value_sums + j * value_depth, a->value_features, 1, g->value, j * g->value_row, is_bfloat16);
     }
 }
 
@@ -489,6 +508,7 @@ static void NAME(backward)(const pando_attention *a, const pando_attention_gradi
 #undef VECTOR_CASE
 #undef NAME
 #undef LANES
+#undef FOLD
 #undef BLOCK_ROWS
 #undef BLOCK_VECTORS
 #undef MULTIPLY_ADD

@@ -1,28 +1,11 @@
-// Conversions between float and bfloat16, sums of bfloat16, and numbers held within bounds. The same loop is compiled for each width of vector; all
-// give the same bits.
+// Conversions between float and bfloat16, sums of bfloat16, and numbers held within bounds. The same loop is compiled
+// for each width of vector; all give the same bits.
 
-#include "CKernels.h"
-#include <string.h>
+#include "kernels.h"
 
-static inline __attribute__((always_inline)) float widened(uint16_t value)
-{
-    uint32_t bits = (uint32_t)value << 16;
-    float result;
-    memcpy(&result, &bits, sizeof result);
-    return result;
-}
+#pragma STDC FP_CONTRACT OFF
 
-/// The nearest value, ties to even; what is not a number stays so.
-static inline __attribute__((always_inline)) uint16_t rounded(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    uint32_t nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    uint32_t quiet = (bits >> 16) | 0x40;
-    return (uint16_t)((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet : nearest);
-}
-
-static inline __attribute__((always_inline)) float held(float value, float lower, float upper)
+INLINE float held(float value, float lower, float upper)
 {
     value = value < lower ? lower : value;
     return value > upper ? upper : value;
@@ -55,14 +38,8 @@ static inline __attribute__((always_inline)) float held(float value, float lower
 
 KERNELS(portable, )
 #if defined(__x86_64__)
-KERNELS(avx2, __attribute__((target("avx2"))))
-KERNELS(avx512, __attribute__((target("avx512f,avx512bw,avx512vl"))))
-#define DISPATCH(name, ...)                                                                                         \
-    if (instructions >= pando_avx512) return name##_avx512(__VA_ARGS__);                                            \
-    if (instructions >= pando_avx2) return name##_avx2(__VA_ARGS__);                                                \
-    name##_portable(__VA_ARGS__)
-#else
-#define DISPATCH(name, ...) name##_portable(__VA_ARGS__)
+KERNELS(avx2, AVX2)
+KERNELS(avx512, AVX512)
 #endif
 
 void pando_round_to_bfloat16(const float *from, uint16_t *to, int64_t count, pando_instructions instructions)

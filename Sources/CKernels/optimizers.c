@@ -1,11 +1,11 @@
 // The inner loops of optimizers: one pass over parameter, gradient and moments, in place. The same loop is compiled for
 // each width of vector; all give the same bits, since products and sums are rounded one by one.
 
-#include "CKernels.h"
+#include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-static inline __attribute__((always_inline)) void adam_loop(
+INLINE void adam_loop(
     float *restrict p, const float *restrict g, float *restrict m, float *restrict v, int64_t count,
     const pando_adam *step)
 {
@@ -28,17 +28,13 @@ static inline __attribute__((always_inline)) void adam_loop(
 
 ADAM(adam_portable, )
 #if defined(__x86_64__)
-ADAM(adam_avx2, __attribute__((target("avx2"))))
-ADAM(adam_avx512, __attribute__((target("avx512f"))))
+ADAM(adam_avx2, AVX2)
+ADAM(adam_avx512, AVX512)
 #endif
 
 void pando_adam_step(
     const pando_adam *step, float *parameter, const float *gradient, float *first, float *second, int64_t count,
     pando_instructions instructions)
 {
-#if defined(__x86_64__)
-    if (instructions >= pando_avx512) return adam_avx512(parameter, gradient, first, second, count, step);
-    if (instructions >= pando_avx2) return adam_avx2(parameter, gradient, first, second, count, step);
-#endif
-    adam_portable(parameter, gradient, first, second, count, step);
+    DISPATCH(adam, parameter, gradient, first, second, count, step);
 }

@@ -71,14 +71,14 @@ struct Attention: Operation {
 
     func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
         let inputs = saved.inputs.indices.map { saved.input($0) }
-        var operands = inputs.map { $0.castInPlaces(to: .float32).forAttention }
+        var operands = inputs.map { $0.forAttention }
         // Its gradient has no gaps, and both are walked with the same steps.
         if operands.count > 3 { operands[3] = operands[3].contiguous() }
-        let gradient = gradient.castInPlaces(to: .float32).forAttention
+        let gradient = gradient.forAttention
         let gradients =
             operands[..<3].map { operand in
                 let shape = operand.shape
-                return Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], .float32).headsFirst
+                return Tensor(uninitialized: [shape[0], shape[2], shape[1], shape[3]], operand.elementType).headsFirst
             } + operands[3...].map { Tensor.zeros($0.shape) }
         let kernel = AttentionKernel(self, operands.map(\.layout), output: gradient.layout)
         withExtendedLifetime((operands, gradients, gradient)) {
@@ -93,7 +93,7 @@ struct Attention: Operation {
                     gradients: gradients, keepingMask: saved.wanted.count > 3 && saved.wanted[3], scratch)
             }
         }
-        return zip(gradients, zip(inputs, saved.wanted)).map { $1.1 ? $0.castInPlaces(to: $1.0.elementType) : nil }
+        return zip(gradients, zip(inputs, saved.wanted)).map { $1.1 ? $0.cast(to: $1.0.elementType) : nil }
     }
 }
 
@@ -105,14 +105,6 @@ extension Tensor {
             return tensor
         }
         return tensor.contiguous()
-    }
-
-    /// The same values as `type`, in the same order in memory where heads stand side by side in each place: a cast alone
-    /// would copy them into another order first.
-    fileprivate func castInPlaces(to type: ElementType) -> Tensor {
-        guard rank == 4, type != elementType else { return cast(to: type) }
-        let places = headsFirst
-        return places.isContiguous ? places.cast(to: type).headsFirst : cast(to: type)
     }
 
     /// `[B, N, heads, D]` seen as `[B, heads, N, D]`, or the other way round.

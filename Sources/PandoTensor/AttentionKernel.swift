@@ -59,12 +59,11 @@ struct AttentionKernel: Sendable {
         _ unit: Int, _ places: Places, gradients: [Tensor], keepingMask: Bool, _ scratch: UnsafeMutableRawPointer?
     ) {
         let (sample, head) = unit.quotientAndRemainder(dividingBy: keyHeads)
-        func start(_ tensor: Tensor, _ head: Int) -> UnsafeMutablePointer<Float> {
-            tensor.pointer(as: Float.self) + offset(tensor.strides, sample, head)
+        func start(_ tensor: Tensor, _ head: Int) -> UnsafeMutableRawPointer {
+            tensor.rawPointer + offset(tensor.strides, sample, head) * type.byteCount
         }
         var results = pando_attention_gradients()
-        results.output = UnsafePointer(
-            places.output.assumingMemoryBound(to: Float.self) + offset(output, sample, head * group))
+        results.output = UnsafeRawPointer(places.output + offset(output, sample, head * group) * type.byteCount)
         (results.output_row, results.output_head) = (Int64(output[2]), Int64(output[1]))
         results.query = start(gradients[0], head * group)
         results.key = start(gradients[1], head)

@@ -84,6 +84,52 @@ import Testing
         }
     }
 
+    /// The gradients that each kind of instructions gives, of operands that are rounded to `type`.
+    private static func gradients(
+        _ type: ElementType, _ sizes: (queries: Int, keys: Int, features: Int), isCausal: Bool,
+        by instructions: pando_instructions
+    ) -> [Tensor] {
+        let parts = [
+            irregular([1, 4, sizes.queries, sizes.features], phase: 1) * 2,
+            irregular([1, 2, sizes.keys, sizes.features], phase: 2) * 2,
+            irregular([1, 2, sizes.keys, sizes.features], phase: 3),
+            irregular([1, 4, sizes.queries, sizes.features], phase: 4),
+        ].map { $0.cast(to: .bfloat16).cast(to: type) }
+        let mask = irregular([1, 1, 1, sizes.keys])
+        let gradients = parts[..<3].map { Tensor(uninitialized: $0.shape, type) } + [.zeros(mask.shape)]
+        let kernel = AttentionKernel(
+            Attention(scale: 0.3, isCausal: isCausal), (parts[..<3] + [mask]).map(\.layout), output: parts[3].layout,
+            instructions: instructions)
+        let scratch = Storage(byteCount: kernel.scratchBytes)
+        withExtendedLifetime((parts, mask, scratch)) {
+            let places = AttentionKernel.Places(
+                query: parts[0].rawPointer, key: parts[1].rawPointer, value: parts[2].rawPointer,
+                mask: mask.pointer(as: Float.self), output: parts[3].rawPointer)
+            for unit in 0..<kernel.unitCount {
+                kernel.runBackward(unit, places, gradients: gradients, keepingMask: true, scratch.pointer)
+            }
+        }
+        return gradients
+    }
+
+    /// Each kind of instructions gives the gradients of the portable kernel in float32, which central differences hold.
+    @Test(arguments: [ElementType.float32, .bfloat16], [(7, 5, 3), (61, 53, 16), (50, 131, 33)])
+    func gradientsDependOnNeitherInstructionsNorType(
+        type: ElementType, sizes: (queries: Int, keys: Int, features: Int)
+    ) {
+        for isCausal in [false, true] {
+            let expected = Self.gradients(.float32, sizes, isCausal: isCausal, by: pando_portable)
+            for kind in 0...3 where kind <= Processor.instructions.rawValue {
+                let found = Self.gradients(type, sizes, isCausal: isCausal, by: pando_instructions(UInt32(kind)))
+                // In bfloat16 each is rounded to 8 bits once, at the end.
+                let tolerance: Float = type == .float32 ? 1e-5 : 0.04
+                for (name, (found, expected)) in zip(["query", "key", "value", "mask"], zip(found, expected)) {
+                    #expect(worstDifference(found, expected).relative < tolerance, "\(name), instructions \(kind)")
+                }
+            }
+        }
+    }
+
     @Test func reducedPrecisionStaysClose() {
         let parts = Self.heads(1, 33, 2, 16)
         let rough = parts.map { $0.cast(to: .bfloat16) }

@@ -1,5 +1,6 @@
+import CKernels
 import Glibc
-import PandoTensor
+@testable import PandoTensor
 import PandoTestSupport
 import Testing
 
@@ -244,5 +245,32 @@ import Testing
         #expect(x.quantile(0.5, along: 0).scalar() == 2.5)
         #expect(x.quantile(1, along: 0, keepingAxes: true).shape == [1])
         #expect(x.quantile(0, along: 0).scalar() == 1)
+    }
+
+    /// Far out, at zero and in between, against `float64`.
+    @Test(arguments: 0...3)
+    func geluGradientIsTheSameByAllInstructions(kind: UInt32) {
+        guard kind <= Processor.instructions.rawValue else { return }
+        let inputs = stride(from: Float(-12), through: 12, by: 0.013).map { $0 } + [-1e30, 0, 1e30]
+        let count = Int64(inputs.count)
+        func expected(_ input: Float) -> Double {
+            let x = Double(input)
+            return erfc(-x / 2.0.squareRoot()) / 2 + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
+        }
+        var found = [Float](repeating: 0, count: inputs.count)
+        let twos = [Float](repeating: 2, count: inputs.count)
+        pando_gelu_gradient_float(inputs, twos, &found, count, pando_instructions(kind))
+        for (input, slope) in zip(inputs, found) {
+            #expect(abs(Double(slope) - 2 * expected(input)) < 1e-6, "at \(input)")
+        }
+        let halves = inputs.map { BFloat16($0) }
+        var rough = [UInt16](repeating: 0, count: inputs.count)
+        pando_gelu_gradient_bfloat16(
+            halves.map(\.bitPattern), [UInt16](repeating: BFloat16(2).bitPattern, count: inputs.count), &rough, count,
+            pando_instructions(kind))
+        for (input, slope) in zip(halves, rough) {
+            let exact = 2 * expected(Float(input))
+            #expect(abs(Double(Float(BFloat16(bitPattern: slope))) - exact) <= abs(exact) / 256 + 1e-6, "at \(input)")
+        }
     }
 }

@@ -38,16 +38,16 @@ void pando_attention_forward(
     const pando_attention *attention, void *output, int64_t output_row, int64_t output_head, void *scratch,
     pando_instructions instructions);
 
-/// Gradients of queries, keys and values, all float and in rows without gaps between features; `mask` may be null and
-/// is added to, with the strides of the attention's mask.
+/// Gradients of the output, and of queries, keys and values, all of the attention's type and without gaps between
+/// features; `mask` is float, may be null and is added to, with the strides of the attention's mask.
 typedef struct {
-    const float *output;
+    const void *output;
     int64_t output_row, output_head;
-    float *query, *key, *value, *mask;
+    void *query, *key, *value;
+    float *mask;
     int64_t query_row, query_head, key_row, value_row;
 } pando_attention_gradients;
 
-/// - Precondition: the attention is of floats.
 void pando_attention_backward(
     const pando_attention *attention, const pando_attention_gradients *gradients, void *scratch,
     pando_instructions instructions);
@@ -80,3 +80,11 @@ void pando_clamp_float(
 /// The same of bfloat16 numbers, the bounds rounded to bfloat16.
 void pando_clamp_bfloat16(
     const uint16_t *from, uint16_t *to, int64_t count, float lower, float upper, pando_instructions instructions);
+
+/// The gradient of x · Φ(x) towards `input`, given that of the result.
+void pando_gelu_gradient_float(
+    const float *input, const float *gradient, float *to, int64_t count, pando_instructions instructions);
+
+/// The same of bfloat16 numbers, rounded once.
+void pando_gelu_gradient_bfloat16(
+    const uint16_t *input, const uint16_t *gradient, uint16_t *to, int64_t count, pando_instructions instructions);
