@@ -54,8 +54,12 @@ struct Meeting {
 
     /// What each measures, in turns; nil for a peer that could not, after which it is not asked again.
     ///
+    /// - Parameter seconds: the shortest turn, for a work that goes on for long once it is under way: in a short one what
+    ///   others did to the caches weighs as much as the work.
     /// - Throws: errors of those who run in this process.
-    mutating func rounds(_ title: String, _ contestants: [any Contestant]) throws -> [[Double]?] {
+    mutating func rounds(_ title: String, _ contestants: [any Contestant], atLeast seconds: Double = 0) throws
+        -> [[Double]?]
+    {
         var rates = [[Double]?](repeating: [], count: contestants.count)
         var round = 0
         let begin = Stopwatch.now
@@ -64,7 +68,7 @@ struct Meeting {
             for (index, contestant) in contestants.enumerated() where rates[index] != nil {
                 if round == 0 { tell("\(title): \(contestant.name)") }
                 do {
-                    rates[index]? += try contestant.round(seconds: stopwatch.roundSeconds)
+                    rates[index]? += try contestant.round(seconds: max(seconds, stopwatch.roundSeconds))
                 } catch let error as PeerError {
                     leave(contestant.name, because: error)
                     rates[index] = nil

@@ -40,7 +40,8 @@ extension Work {
                         network.key(method, precision))
                 }
             } ?? []
-            let rates = try meeting.rounds("adapt \(network.rawValue) \(precision.rawValue)", ours + guests)
+            let title = "adapt \(network.rawValue) \(precision.rawValue)"
+            let rates = try meeting.rounds(title, ours + guests, atLeast: 2)
             for runs in ours + guests where runs.row != nil { try runs.close() }
             try FileManager.default.removeItem(at: folder)
             let theirs = zip(guests, rates.dropFirst(ours.count)).map { guest, rates in

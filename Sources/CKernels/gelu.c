@@ -39,16 +39,16 @@ INLINE float slope(float x)
     return (x < 0 ? tail : 1 - tail) + x * (exponent * 0.398942280f);
 }
 
-#define KERNELS(suffix, attribute)                                                                                  \
-    attribute static void floats_##suffix(                                                                          \
-        const float *restrict input, const float *restrict gradient, float *restrict to, int64_t count)             \
-    {                                                                                                               \
-        for (int64_t i = 0; i < count; i++) to[i] = gradient[i] * slope(input[i]);                                  \
-    }                                                                                                               \
-    attribute static void halves_##suffix(                                                                          \
-        const uint16_t *restrict input, const uint16_t *restrict gradient, uint16_t *restrict to, int64_t count)    \
-    {                                                                                                               \
-        for (int64_t i = 0; i < count; i++) to[i] = rounded(widened(gradient[i]) * slope(widened(input[i])));       \
+#define KERNELS(suffix, attribute)                                                                              \
+    attribute static void floats_##suffix(const float *restrict input, float *restrict gradient, int64_t count) \
+    {                                                                                                           \
+        for (int64_t i = 0; i < count; i++) gradient[i] *= slope(input[i]);                                     \
+    }                                                                                                           \
+    attribute static void halves_##suffix(                                                                      \
+        const uint16_t *restrict input, uint16_t *restrict gradient, int64_t count)                             \
+    {                                                                                                           \
+        for (int64_t i = 0; i < count; i++)                                                                     \
+            gradient[i] = rounded(widened(gradient[i]) * slope(widened(input[i])));                             \
     }
 
 KERNELS(portable, )
@@ -57,14 +57,13 @@ KERNELS(avx2, AVX2)
 KERNELS(avx512, AVX512)
 #endif
 
-void pando_gelu_gradient_float(
-    const float *input, const float *gradient, float *to, int64_t count, pando_instructions instructions)
+void pando_gelu_gradient_float(const float *input, float *gradient, int64_t count, pando_instructions instructions)
 {
-    DISPATCH(floats, input, gradient, to, count);
+    DISPATCH(floats, input, gradient, count);
 }
 
 void pando_gelu_gradient_bfloat16(
-    const uint16_t *input, const uint16_t *gradient, uint16_t *to, int64_t count, pando_instructions instructions)
+    const uint16_t *input, uint16_t *gradient, int64_t count, pando_instructions instructions)
 {
-    DISPATCH(halves, input, gradient, to, count);
+    DISPATCH(halves, input, gradient, count);
 }

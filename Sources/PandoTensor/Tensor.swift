@@ -182,14 +182,18 @@ extension Tensor {
     /// them, they are copied first: other tensors never see the change.
     package mutating func mutateScalars(_ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
         require(elementType == .float32, "the tensor holds \(elementType), it was changed as float32")
-        require(node == nil, "a value that is being differentiated was changed in place")
-        if !isContiguous || !isKnownUniquelyReferenced(&storage) || storage.isForeign {
-            let copy = Tensor(uninitialized: shape, elementType)
-            copyElements(into: copy, at: 0)
-            self = copy
-        }
+        makeExclusive()
         let dense = UnsafeMutableBufferPointer(start: pointer(as: Float.self), count: elementCount)
         withExtendedLifetime(storage) { body(dense) }
+    }
+
+    /// Makes sure that the elements stand row by row in bytes that nobody else holds, by a copy if need be.
+    mutating func makeExclusive() {
+        require(node == nil, "a value that is being differentiated was changed in place")
+        guard !isContiguous || !isKnownUniquelyReferenced(&storage) || storage.isForeign else { return }
+        let copy = Tensor(uninitialized: shape, elementType)
+        copyElements(into: copy, at: 0)
+        self = copy
     }
 
     /// Calls `body` with the elements' bytes, row by row.

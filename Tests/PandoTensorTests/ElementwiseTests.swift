@@ -257,17 +257,14 @@ import Testing
             let x = Double(input)
             return erfc(-x / 2.0.squareRoot()) / 2 + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
         }
-        var found = [Float](repeating: 0, count: inputs.count)
-        let twos = [Float](repeating: 2, count: inputs.count)
-        pando_gelu_gradient_float(inputs, twos, &found, count, pando_instructions(kind))
+        var found = [Float](repeating: 2, count: inputs.count)
+        pando_gelu_gradient_float(inputs, &found, count, pando_instructions(kind))
         for (input, slope) in zip(inputs, found) {
             #expect(abs(Double(slope) - 2 * expected(input)) < 1e-6, "at \(input)")
         }
         let halves = inputs.map { BFloat16($0) }
-        var rough = [UInt16](repeating: 0, count: inputs.count)
-        pando_gelu_gradient_bfloat16(
-            halves.map(\.bitPattern), [UInt16](repeating: BFloat16(2).bitPattern, count: inputs.count), &rough, count,
-            pando_instructions(kind))
+        var rough = [UInt16](repeating: BFloat16(2).bitPattern, count: inputs.count)
+        pando_gelu_gradient_bfloat16(halves.map(\.bitPattern), &rough, count, pando_instructions(kind))
         for (input, slope) in zip(halves, rough) {
             let exact = 2 * expected(Float(input))
             #expect(abs(Double(Float(BFloat16(bitPattern: slope))) - exact) <= abs(exact) / 256 + 1e-6, "at \(input)")

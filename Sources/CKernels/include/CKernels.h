@@ -81,10 +81,9 @@ void pando_clamp_float(
 void pando_clamp_bfloat16(
     const uint16_t *from, uint16_t *to, int64_t count, float lower, float upper, pando_instructions instructions);
 
-/// The gradient of x · Φ(x) towards `input`, given that of the result.
-void pando_gelu_gradient_float(
-    const float *input, const float *gradient, float *to, int64_t count, pando_instructions instructions);
+/// Makes the gradient of x · Φ(x) that of x, in place; the two do not overlap.
+void pando_gelu_gradient_float(const float *input, float *gradient, int64_t count, pando_instructions instructions);
 
 /// The same of bfloat16 numbers, rounded once.
 void pando_gelu_gradient_bfloat16(
-    const uint16_t *input, const uint16_t *gradient, uint16_t *to, int64_t count, pando_instructions instructions);
+    const uint16_t *input, uint16_t *gradient, int64_t count, pando_instructions instructions);

@@ -36,8 +36,13 @@ struct BackwardSweep: Sendable {
         guard let operation = node.operation, let gradient = pending.removeValue(forKey: ObjectIdentifier(node)) else {
             return
         }
-        let contributions = operation.contributions(gradient, node.saved)
-        TapeScope.current?.anomalies?.inspect(contributions, of: operation, from: gradient, node.saved)
+        let contributions: [Tensor?]
+        if let anomalies = TapeScope.current?.anomalies {
+            contributions = operation.contributions(copy gradient, node.saved)
+            anomalies.inspect(contributions, of: operation, from: gradient, node.saved)
+        } else {
+            contributions = operation.contributions(consume gradient, node.saved)
+        }
         if releasing { node.release() }
         for (parent, contribution) in zip(node.parents, contributions) {
             guard let parent, let contribution else { continue }

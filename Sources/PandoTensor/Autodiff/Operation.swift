@@ -13,8 +13,9 @@ protocol Operation: Sendable {
 
     /// The gradient towards each input that wants one, given the gradient of the output.
     ///
-    /// Values that `keeps` did not ask for are not there to be read.
-    func backward(_ gradient: Tensor, _ saved: Saved) -> [Tensor?]
+    /// Values that `keeps` did not ask for are not there to be read. The gradient is handed over: if nobody else holds
+    /// its bytes, it may be changed in place.
+    func backward(_ gradient: consuming Tensor, _ saved: Saved) -> [Tensor?]
 
     /// Which values the backward pass reads, when the inputs in `wanted` need gradients.
     func keeps(_ wanted: [Bool]) -> Kept
@@ -49,7 +50,7 @@ extension Operation {
     }
 
     /// `backward`, in a type that this processor computes in.
-    func contributions(_ gradient: Tensor, _ saved: Saved) -> [Tensor?] {
+    func contributions(_ gradient: consuming Tensor, _ saved: Saved) -> [Tensor?] {
         guard Self.isComputedByKernels, gradient.isBeyondKernels else { return backward(gradient, saved) }
         return backward(
             gradient.forKernels,
