@@ -165,7 +165,7 @@ let package = Package(
             linkerSettings: runPath),
         .testTarget(
             name: "PandoTrainingTests", dependencies: ["PandoONNX", "PandoTestSupport", "PandoTraining"],
-            swiftSettings: strict, linkerSettings: runPath),
+            exclude: ["Golden", "make_metrics_golden.py"], swiftSettings: strict, linkerSettings: runPath),
         .testTarget(
             name: "PandoLoadTests",
             dependencies: [

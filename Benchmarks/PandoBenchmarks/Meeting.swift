@@ -61,18 +61,25 @@ struct Meeting {
         -> [[Double]?]
     {
         var rates = [[Double]?](repeating: [], count: contestants.count)
+        func turn(_ index: Int) throws -> [Double]? {
+            do {
+                return try contestants[index].round(seconds: max(seconds, stopwatch.roundSeconds))
+            } catch let error as PeerError {
+                leave(contestants[index].name, because: error)
+                return nil
+            }
+        }
+        // A process that still starts takes a core from whoever is measured.
+        for (index, contestant) in contestants.enumerated() where (contestant as? PeerRuns)?.hasAnswered == false {
+            if try turn(index) == nil { rates[index] = nil }
+        }
         var round = 0
         let begin = Stopwatch.now
         // Where one round takes long, its figures are steady enough for two to do.
         while round < stopwatch.rounds && !(round >= 2 && Stopwatch.now - begin > 20) {
             for (index, contestant) in contestants.enumerated() where rates[index] != nil {
                 if round == 0 { tell("\(title): \(contestant.name)") }
-                do {
-                    rates[index]? += try contestant.round(seconds: max(seconds, stopwatch.roundSeconds))
-                } catch let error as PeerError {
-                    leave(contestant.name, because: error)
-                    rates[index] = nil
-                }
+                if let measured = try turn(index) { rates[index]? += measured } else { rates[index] = nil }
                 Thread.sleep(forTimeInterval: Self.pause)
             }
             round += 1
@@ -109,6 +116,8 @@ final class PeerRuns: Contestant {
     private(set) var row: PeerRow?
 
     var name: String { peer.name }
+    /// Whether the process has done anything yet.
+    var hasAnswered: Bool { peer.hasAnswered }
 
     init(_ peer: Peer, _ key: Work.Key) { (self.peer, self.key) = (peer, key) }
 

@@ -47,6 +47,8 @@ final class Peer {
     private let answers = Pipe()
     private let trouble: URL
     private var unread = Data()
+    /// Whether it has given a figure yet.
+    private(set) var hasAnswered = false
 
     /// Seconds until an answer is given up.
     private static let patience = 240.0
@@ -95,6 +97,7 @@ final class Peer {
         guard row.key == key, !row.rates.isEmpty else {
             throw failure("asked for \(key.description), it answered \(row.key.description)")
         }
+        hasAnswered = true
         return row
     }
 

@@ -18,9 +18,10 @@ struct ReproduceCommand: ParsableCommand {
               pando reproduce --page Reproductions.md
               pando reproduce --page README.md
 
-            A page that has the comments `<!-- reproductions: PAGE -->` and `<!-- /reproductions -->` gets one table between \
-            them, which links to the sections of PAGE; any other is written as a whole. What it said of methods of which no \
-            result is kept on this machine stays.
+            A page that has the comments `<!-- reproductions: PAGE -->` and `<!-- /reproductions -->` gets the table of all \
+            claims between them, which links to the sections of PAGE; behind `<!-- reproductions, costs: PAGE -->` it gets \
+            what each adapter scored and took. Any other is written as a whole. What it said of methods of which no result \
+            is kept on this machine stays.
             """)
 
     @Argument(help: ArgumentHelp("The methods; --list names them.", valueName: "name"))
@@ -32,7 +33,7 @@ struct ReproduceCommand: ParsableCommand {
     @Flag(help: "List the methods, their papers, their parts, and how it went last.")
     var list = false
 
-    @Option(help: ArgumentHelp("Write the last results of all methods to a page of Markdown, or to its table.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the last results of all methods to a page of Markdown, or to its tables.", valueName: "file"))
     var page: String?
 
     @Option(help: "How often everything is trained, with other random numbers each time.")

@@ -105,6 +105,34 @@ import Testing
         #expect(text.contains("| b: 1.000, at most 0.000 | does not hold: 1 of 3 parts fails |"))
     }
 
+    @Test func `the table of costs has a row for each adapter, and none for variants and other experiments`() throws {
+        let place = "<!-- reproductions, costs: Page.md -->\n"
+        let findings = Findings(
+            [.init("accuracy", .percent)] + Outcomes.costs,
+            [
+                Findings.Row("probe", [Sample([0.5, 0.6]), Sample(1000), Sample(2e6), Sample(1e3), Sample(3)]),
+                Findings.Row("LoRA", [Sample(0.7), Sample(20), Sample(3e6), Sample(2e3), nil]),
+                Findings.Row("LoRA, halved", [Sample(0.6), Sample(10), Sample(3e6), Sample(2e3), nil]),
+            ], [])
+        try records.keep(
+            ReproductionResult(
+                name: "example", missing: nil, seeds: [0], findings: findings, holds: true, seconds: 1,
+                date: Date(timeIntervalSince1970: 0), machine: "one"))
+        try keep("other")
+        let text = try page().text(inPlaceOf: opening + closing + place + closing)
+        let expected = place + """
+            | re-test: score | adapter | score | trained parameters | training memory | kept activations | training time |
+            |---|---|---:|---:|---:|---:|---:|
+            | [example](Page.md#example): accuracy | probe | 55.0 ± 7.1 % | 1,000 | 2.00 MB | 1.00 kB | 3.0 s |
+            | [example](Page.md#example): accuracy | LoRA | 70.0 % | 20 | 3.00 MB | 2.00 kB | – |
+
+            """ + closing
+        #expect(text.hasSuffix(expected))
+        #expect(text.contains("[example](docs/Page.md#example) | Doe"))
+        try FileManager.default.removeItem(at: records.file(of: "example"))
+        #expect(try page().text(inPlaceOf: text) == text)
+    }
+
     @Test(arguments: [
         "<!-- reproductions: Page.md -->\n", "<!-- /reproductions -->\n<!-- reproductions: Page.md -->\n",
         "<!-- reproductions: Page.md\n<!-- /reproductions -->\n",

@@ -53,15 +53,15 @@ public struct ReproductionPage: Sendable {
     private func summary(keeping old: String) -> String {
         let rows = entries.map { entry in
             let start = "| [\(entry.reproduction.name)](#\(entry.reproduction.name)) |"
-            if entry.whole == nil, let row = Self.line(startingWith: start, in: old) { return row }
+            if entry.whole == nil, let row = Self.lines(startingWith: start, in: old).first { return row }
             return "\(start) \(link(entry.reproduction.paper)) | \(word(entry.whole)) |"
         }
         return (["| method | paper | claim |", "|---|---|---|"] + rows).joined(separator: "\n") + "\n"
     }
 
-    /// The first line of a text that starts so.
-    static func line(startingWith start: String, in text: String) -> String? {
-        text.split(separator: "\n").first { $0.hasPrefix(start) }.map { String($0) }
+    /// The lines of a text that start so.
+    static func lines(startingWith start: String, in text: String) -> [String] {
+        text.split(separator: "\n").filter { $0.hasPrefix(start) }.map { String($0) }
     }
 
     /// What a page says of a method, from its heading to the next one.

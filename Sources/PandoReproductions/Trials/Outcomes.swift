@@ -9,18 +9,21 @@ struct Outcomes {
     /// - Precondition: there is a contestant of this name.
     subscript(name: String) -> AdapterTrial.Outcome { all.first { $0.name == name }! }
 
+    /// What each contestant costs.
+    static let costs: [Findings.Column] = [
+        .init("trained parameters", .count), .init("training memory", .bytes), .init("kept activations", .bytes),
+        .init("training time", .seconds),
+    ]
+
     /// The table: a score for each task, and what each contestant costs.
     func findings(_ tasks: [(name: String, title: String)], _ checks: [Check]) -> Findings {
-        let costs: [(Findings.Column, (AdapterTrial.Outcome) -> Sample?)] = [
-            (.init("trained parameters", .count), { $0.parameters }),
-            (.init("training memory", .bytes), { $0.memory }),
-            (.init("kept activations", .bytes), { $0.activations }),
-            (.init("training time", .seconds), { $0.seconds }),
-        ]
         let rows = all.map { outcome in
-            Findings.Row(outcome.name, tasks.map { outcome.test[$0.name] } + costs.map { $1(outcome) })
+            Findings.Row(
+                outcome.name,
+                tasks.map { outcome.test[$0.name] }
+                    + [outcome.parameters, outcome.memory, outcome.activations, outcome.seconds])
         }
-        return Findings(tasks.map { .init($0.title, .percent) } + costs.map(\.0), rows, checks)
+        return Findings(tasks.map { .init($0.title, .percent) } + Self.costs, rows, checks)
     }
 
     /// `first` scores better than `second` by so much, on test.
