@@ -47,9 +47,17 @@ struct BFloat16Coder: VectorCoder {
 
     func decode(_ bytes: UnsafeRawBufferPointer, into values: UnsafeMutableBufferPointer<Float>) {
         require(bytes.count == 2 * values.count, "BFloat16Coder: \(bytes.count) bytes are not \(values.count) numbers")
-        for index in values.indices {
+        let target = UnsafeMutableRawBufferPointer(values)
+        var index = 0
+        while index + 16 <= values.count {
+            let halves = bytes.loadUnaligned(fromByteOffset: 2 * index, as: SIMD16<UInt16>.self)
+            let bits = SIMD16<UInt32>(truncatingIfNeeded: halves) &<< 16
+            target.storeBytes(of: bits, toByteOffset: 4 * index, as: SIMD16<UInt32>.self)
+            index += 16
+        }
+        for index in index..<values.count {
             let half = bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
-            values.initializeElement(at: index, to: Float(bitPattern: UInt32(half) << 16))
+            target.storeBytes(of: UInt32(half) << 16, toByteOffset: 4 * index, as: UInt32.self)
         }
     }
 }
