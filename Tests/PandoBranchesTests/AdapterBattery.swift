@@ -1,3 +1,4 @@
+import Foundation
 import PandoBackbones
 import PandoNN
 import PandoTensor
@@ -62,6 +63,15 @@ import Testing
             let names = type.optionNames
             #expect(Set(names).count == names.count, "\(type.kind) has two options of one name: \(names)")
         }
+    }
+
+    @Test(arguments: AdapterPlace.allCases)
+    func `the README names the kinds of each place`(place: AdapterPlace) throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../README.md").standardized
+        let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+        let row = try #require(lines.first { $0.hasPrefix("| \(place.rawValue) |") })
+        for type in AdapterCatalog.kinds(place) { #expect(row.contains("`\(type.kind)`"), "\(type.kind) is missing") }
     }
 }
 

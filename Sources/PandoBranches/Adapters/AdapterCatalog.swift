@@ -2,7 +2,7 @@
 public enum AdapterPlace: String, Sendable, Codable, CaseIterable {
     /// Beside the backbone or behind it: it reads the frozen pass, and no gradient enters the backbone.
     case reading
-    /// In the backbone's last part, or the part after its embeddings: what comes before is run without gradients.
+    /// In the backbone's last part: what comes before is run without gradients.
     case late
     /// All through the backbone.
     case inline
@@ -19,12 +19,13 @@ public enum AdapterCatalog {
                 LayerMixConfiguration.self, MomentProbingConfiguration.self, UniPTConfiguration.self,
                 LSTConfiguration.self,
             ]
-        case .late: [SHERLConfiguration.self, PromptConfiguration.self, LastBlocksConfiguration.self]
+        case .late: [SHERLConfiguration.self, LastBlocksConfiguration.self]
         case .inline:
             [
                 LoRAAdapterConfiguration.self, SSFConfiguration.self, IA3Configuration.self,
-                BottleneckConfiguration.self, PrefixConfiguration.self, MomentProbingPlusConfiguration.self,
-                BitFitConfiguration.self, NormConfiguration.self, FullConfiguration.self,
+                BottleneckConfiguration.self, PrefixConfiguration.self, PromptConfiguration.self,
+                MomentProbingPlusConfiguration.self, BitFitConfiguration.self, NormConfiguration.self,
+                FullConfiguration.self,
             ]
         }
     }
