@@ -10,12 +10,14 @@ public struct WeightsNotFound: Error, CustomStringConvertible, Sendable {
         """
         no weights named \(name); looked in
         \(searched.map { "  \($0)" }.joined(separator: "\n"))
-        Run ./run setup in Pando's folder, or name a file as `weights:` in the plan.
+        Run ./run setup in Pando's folder, name a file or folder in the plan, or say in PANDO_WEIGHTS which folder holds the \
+        weights.
         """
     }
 }
 
-/// Where pretrained weights lie: what `./run setup` fetched, found from the current folder or from the program's own.
+/// Where pretrained weights lie: in the folder that the environment names in `PANDO_WEIGHTS`, or where `./run setup`
+/// put them, found from the current folder or from the program's own.
 public enum WeightsLocation {
     /// The folder that the set-up fills, under a package's folder.
     static let folder = ".prefix/weights"
@@ -23,6 +25,11 @@ public enum WeightsLocation {
     /// The file or folder `name` among the fetched weights.
     /// - Throws: `WeightsNotFound`.
     public static func find(_ name: String) throws(WeightsNotFound) -> URL {
+        if let folder = ProcessInfo.processInfo.environment["PANDO_WEIGHTS"], !folder.isEmpty {
+            let candidate = URL(fileURLWithPath: folder, isDirectory: true).appendingPathComponent(name)
+            if FileManager.default.fileExists(atPath: candidate.path) { return candidate.resolvingSymlinksInPath() }
+            throw WeightsNotFound(name: name, searched: [candidate.path])
+        }
         var starts = [URL(fileURLWithPath: FileManager.default.currentDirectoryPath)]
         if let program = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent() {
             starts.append(program)
@@ -33,7 +40,7 @@ public enum WeightsLocation {
             while true {
                 let candidate = folder.appendingPathComponent(Self.folder).appendingPathComponent(name)
                 if FileManager.default.fileExists(atPath: candidate.path) { return candidate.resolvingSymlinksInPath() }
-                searched.append(candidate.path)
+                if !searched.contains(candidate.path) { searched.append(candidate.path) }
                 if folder.path == "/" { break }
                 folder.deleteLastPathComponent()
             }

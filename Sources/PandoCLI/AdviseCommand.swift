@@ -13,7 +13,8 @@ struct AdviseCommand: ParsableCommand {
 
             Every kind of adapter that the backbone can carry is trained at its defaults on the same few examples and \
             measured on validation. The score is the mean over the tasks of accuracy, average precision, r² or recall. \
-            What takes long to learn is underrated by a short trial. pando adapter list tells what the adapters are.
+            What takes long to learn is underrated by a short trial, and none goes on for longer than the plan's epochs; \
+            one batch of each is always tried, however few the seconds. pando adapter list tells what the adapters are.
             """)
 
     @Argument(help: "The plan, a YAML file.")
@@ -69,6 +70,12 @@ struct AdviseCommand: ParsableCommand {
         if let tasks { plan = try plan.keeping(tasks: Console.names(tasks)) }
         let kinds = try candidates.map { try AdapterCatalog.kinds(named: Console.names($0)) } ?? AdapterCatalog.kinds
         let bounds = try bounds(of: plan)
+        if let plot {
+            let folder = URL(fileURLWithPath: plot).deletingLastPathComponent()
+            guard FileManager.default.fileExists(atPath: folder.path) else {
+                throw ValidationError("--plot: there is no folder \(folder.path)")
+            }
+        }
         let session = try features.session(plan)
         let display = SessionDisplay(isQuiet: printing.quiet)
         let advice = try Interruption.watching(display) { flag in

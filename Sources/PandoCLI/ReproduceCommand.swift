@@ -82,7 +82,7 @@ struct ReproduceCommand: ParsableCommand {
         } catch let error as ReproductionError {
             throw ReproductionError("\(file.path) is left as it is: \(error)")
         }
-        guard !page.missing.isEmpty else { return }
+        guard exists, !page.missing.isEmpty else { return }
         Console.note("no result of \(page.missing.joined(separator: ", ")) is kept here: what \(file.path) said of it stays")
     }
 

@@ -26,7 +26,17 @@ struct TrainingReport: Encodable {
     /// - Parameter examples: what features were computed of, in words.
     func show(withBranches: Bool, examples: String) {
         print(MetricsTable.make(names, [("validation", validation), ("test", test)]))
-        if withBranches { print("\n\(branchTable)") }
+        if withBranches {
+            print("\n\(branchTable)")
+            let unlearnt = names.filter { name in
+                branches[name].map { $0.bestEpoch == 0 && $0.epochs > 0 && $0.adapterParameters > 0 } ?? false
+            }
+            if !unlearnt.isEmpty {
+                print(
+                    "\nno epoch of \(unlearnt.joined(separator: ", ")) did better on validation than the start, before "
+                        + "the adapter had learnt anything: that is what the bundle holds. Train longer, or at another rate.")
+            }
+        }
         print(
             String(
                 format: "\nfeatures %.1f s (%d %@ computed), heads %.1f s, at most %@ of memory",
@@ -37,10 +47,14 @@ struct TrainingReport: Encodable {
 
     /// Which adapter each task has, and how many parameters were trained for it.
     private var branchTable: Table {
-        var table = Table([.init("task"), .init("adapter"), .init("adapter parameters", .right), .init("head's", .right)])
+        var table = Table([
+            .init("task"), .init("adapter"), .init("adapter parameters", .right), .init("head's", .right),
+            .init("best epoch", .right),
+        ])
         for name in names {
             guard let branch = branches[name] else { continue }
-            table.add(name, branch.adapter, Console.count(branch.adapterParameters), Console.count(branch.headParameters))
+            table.add(name, branch.adapter, Console.count(branch.adapterParameters), Console.count(branch.headParameters),
+                "\(branch.bestEpoch) of \(branch.epochs)")
         }
         return table
     }

@@ -62,6 +62,9 @@ import Testing
         #expect(message(Self.lora { $0.layers = ["first"] }, on: Self.text).contains("expected numbers of blocks"))
         #expect(message(Self.lora { $0.layers = ["7"] }, on: Self.text).contains("no layer is meant"))
         #expect(message(Self.lora { $0.ranks = ["query"] }, on: Self.text).contains("as in 'query=16'"))
+        #expect(message(Self.lora { $0.ranks = ["qurey=16"] }, on: Self.text).contains("'qurey' means none of the adapted"))
+        #expect(message(Self.lora { $0.layers = ["7"] }, on: Self.text).contains("meant by query, value in blocks 7;"))
+        #expect(!message(Self.lora { $0.rank = 17 }, on: Self.text).contains("\n"))
     }
 
     @Test func `LoRA adapts what is named, in ranks of its own, and never what the vector does not depend on`() throws {

@@ -99,7 +99,7 @@ import Testing
             [], [], [Check("a", 1, .atLeast, 0, .number), Check("b", 1, .atMost, 0, .number), Check("c", 1, .atLeast, 0, .number)])
         try records.keep(
             ReproductionResult(
-                name: "example", missing: nil, seeds: [0], findings: findings, holds: false, seconds: 1,
+                name: "example", missing: nil, seeds: [0, 1], findings: findings, holds: false, seconds: 1,
                 date: Date(timeIntervalSince1970: 0), machine: "one"))
         let text = try page().text(inPlaceOf: opening + closing)
         #expect(text.contains("| b: 1.000, at most 0.000 | does not hold: 1 of 3 parts fails |"))
@@ -116,7 +116,7 @@ import Testing
             ], [])
         try records.keep(
             ReproductionResult(
-                name: "example", missing: nil, seeds: [0], findings: findings, holds: true, seconds: 1,
+                name: "example", missing: nil, seeds: [0, 1], findings: findings, holds: true, seconds: 1,
                 date: Date(timeIntervalSince1970: 0), machine: "one"))
         try keep("other")
         let text = try page().text(inPlaceOf: opening + closing + place + closing)

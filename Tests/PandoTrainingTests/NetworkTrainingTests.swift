@@ -78,6 +78,20 @@ import Testing
         #expect(whole.metrics["color"]?[.test]?.primary == resumed.metrics["color"]?[.test]?.primary)
     }
 
+    @Test func whatStoppedBeforeAFinishedTrainingIsOver() throws {
+        let plan = try Self.plan(epochs: 2)
+        let setting = try Setting()
+        let flag = CancellationFlag()
+        #expect(throws: TrainingSession.Interrupted.self) {
+            try setting.train(plan, cancellation: flag) { event in
+                if case .epoch = event { flag.cancel() }
+            }
+        }
+        _ = try setting.train(plan)
+        let refusal = #expect(throws: TrainingError.self) { try setting.train(plan, resumes: true) }
+        #expect(refusal?.description.hasPrefix("there is no unfinished run of plan") == true)
+    }
+
     @Test func aNetworkLearnsItsPictures() throws {
         var plan = try Self.plan(epochs: 12)
         plan.train.augments = false

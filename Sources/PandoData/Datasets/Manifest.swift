@@ -104,7 +104,10 @@ public struct Manifest: Sendable {
         do {
             data = try Data(contentsOf: file)
         } catch {
-            throw DatasetError([.init(file: file.path, message: "cannot be read (\(error.localizedDescription))")])
+            let isThere = FileManager.default.fileExists(atPath: file.path)
+            throw DatasetError([
+                .init(file: file.path, message: isThere ? "cannot be read (\(error.localizedDescription))" : "there is no such file")
+            ])
         }
         switch file.pathExtension.lowercased() {
         case "csv": return ManifestTable(csv: CSVTable(data, problems: &problems))

@@ -36,7 +36,7 @@ struct SHERLReproduction: Reproduction {
                     "kept activations of SHERL, held against UniPT's and a sixth of the network's",
                     outcomes["SHERL"].activations.mean / allowed, .atMost, 1.1, .ratio),
                 Check(
-                    "what a state counts that stands there three times, held against once",
+                    "total weight of a layer that is given three times, held against once",
                     Self.weightOfThree(dividesByRedundancy: conditions.has("redundancy")), .atMost, 1.2, .ratio),
             ])
     }

@@ -102,9 +102,10 @@ extension ReproductionPage {
         result.findings.checks.filter { $0.holds == result.holds }.map(\.text).joined(separator: "; ")
     }
 
-    /// `does not hold: 1 of 5 parts fails`.
+    /// `does not hold: 1 of 5 parts fails`; of a single seed it says so.
     private func verdict(_ result: ReproductionResult?) -> String {
-        guard let result, !result.holds else { return word(result) }
-        return "\(word(result)): \(result.failures)"
+        guard let result else { return word(nil) }
+        let seeds = result.seeds.count == 1 ? " (1 seed)" : ""
+        return (result.holds ? word(result) : "\(word(result)): \(result.failures)") + seeds
     }
 }

@@ -89,7 +89,7 @@ public struct ReproductionPage: Sendable {
         text += table(whole) + "\n"
         text += whole.findings.checks.map { "- \($0.holds ? "holds" : "**fails**"): \($0.text)\n" }.joined()
         text += "\n**\(whole.holds ? "The claim holds" : "The claim does not hold")** "
-        text += "(\(whole.seeds.count) seeds, \(Unit.seconds.text(whole.seconds)); \(whole.machine)).\n"
+        text += "(\(whole.seedCount), \(Unit.seconds.text(whole.seconds)); \(whole.machine)).\n"
         for result in entry.without {
             let failed = result.findings.checks.filter { !$0.holds }.map(\.text)
             let how = failed.isEmpty ? "the claim still holds" : "falls: " + failed.joined(separator: "; ")

@@ -18,8 +18,11 @@ extension ReproductionResult {
     public var verdict: String {
         let subject = name + (missing.map { " without \($0)" } ?? "")
         let how = holds ? "the claim holds" : "the claim does not hold (\(failures))"
-        return "\(subject): \(how); \(seeds.count) seed\(seeds.count == 1 ? "" : "s"), \(Unit.seconds.text(seconds))"
+        return "\(subject): \(how); \(seedCount), \(Unit.seconds.text(seconds))"
     }
+
+    /// `3 seeds`.
+    var seedCount: String { "\(seeds.count) seed\(seeds.count == 1 ? "" : "s")" }
 
     /// `1 of 3 parts fails`.
     var failures: String {

@@ -187,6 +187,8 @@ public struct Bundle: Sendable {
     private static func decode<Value: Decodable>(_ type: Value.Type, _ url: URL) throws -> Value {
         do {
             return try JSONDecoder().decode(type, from: Data(contentsOf: url))
+        } catch let error as DecodingError {
+            throw BundleError(url.path, "cannot be used: \(error.sentence)")
         } catch { throw BundleError(url.path, "cannot be used: \(error)") }
     }
 }

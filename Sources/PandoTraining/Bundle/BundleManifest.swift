@@ -35,6 +35,8 @@ struct BundleManifest: Codable, Equatable {
             self = try JSONDecoder().decode(Self.self, from: data)
         } catch let error as BundleError {
             throw error
+        } catch let error as DecodingError {
+            throw BundleError(folder.path, "\(Self.name) is damaged: \(error.sentence)")
         } catch {
             throw BundleError(folder.path, "\(Self.name) is damaged: \(error)")
         }

@@ -198,8 +198,9 @@ private struct Computation {
     var failed: [String: ImageError] = [:]
     var done = 0
 
-    /// Texts that run between two steps of the progress bar.
-    private static let textBlock = 512
+    /// Texts that run between two steps of the progress bar, and whose features are in memory at once: fewer where these
+    /// are whole activations.
+    private var textBlock: Int { request.taps.isEmpty ? 512 : FrozenBackbone.sliceSize * workers }
 
     /// Each worker decodes, preprocesses and runs the backbone for its own small batches.
     mutating func compute(
@@ -227,7 +228,7 @@ private struct Computation {
             examples.map { $0.text ?? "" }, by: reading.tokenizer, maximumTokens: reading.maximumTokens, workers: workers)
         let order = examples.indices.sorted { (texts.length(of: $0), $0) < (texts.length(of: $1), $1) }
         progress(0, examples.count)
-        for block in order.indices.blocks(of: Self.textBlock) {
+        for block in order.indices.blocks(of: textBlock) {
             if cancellation?.isCancelled == true { throw CancellationError() }
             let rows = Array(order[block])
             try append(rows.map { examples[$0].id }, frozen.features(of: .texts(texts.batch(rows)), workers: workers))

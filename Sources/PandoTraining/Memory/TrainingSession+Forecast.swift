@@ -98,19 +98,19 @@ extension TrainingSession {
         return texts
     }
 
-    /// Trains each branch for a few steps: on random vectors, or, where the adapter reads more, on features that are
-    /// computed of blank inputs.
+    /// Trains each branch for two epochs, so that the second meets what the first left: moments, and a copy of the best
+    /// branch. On random vectors, or, where the adapter reads more, for a step each on features that are computed of
+    /// blank inputs.
     private func rehearseBranches(
         _ backbone: PlanBackbone, _ tasks: [TaskData], _ texts: [String: any FeatureSource], count: Int,
         _ cancellation: CancellationFlag?
     ) throws -> MemoryForecast.Phase {
         var schedule = plan.train
-        schedule.epochs = 1
+        schedule.epochs = min(2, schedule.epochs)
         let features = plan.features(of: backbone)
         let adapters = try freshAdapters(on: backbone)
         let readsMore = adapters.contains { $0.request != .vector }
-        // Whole epochs of vectors are quick; of everything else two steps show what there is to hold.
-        let few = readsMore ? tasks.map { $0.limited(training: 2 * plan.train.batchSize, elsewhere: 32 * workers) } : tasks
+        let few = readsMore ? tasks.map { $0.limited(training: plan.train.batchSize, elsewhere: 32 * workers) } : tasks
         let measured = try MemoryMeter.measure {
             let blank = features.reading.blank(readsMore ? count : 0)
             let branches = zip(few, adapters).map { data, adapter -> BranchTask in

@@ -28,9 +28,12 @@ extension Plan {
         do {
             return try String(contentsOf: file, encoding: .utf8)
         } catch {
+            var isFolder: ObjCBool = false
+            let exists = FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder)
             let reason =
-                FileManager.default.fileExists(atPath: file.path)
-                ? "the file cannot be read as UTF-8 text: \(error.localizedDescription)" : "there is no such file"
+                !exists ? "there is no such file"
+                : isFolder.boolValue ? "it is a folder, expected a YAML file"
+                : "the file cannot be read as UTF-8 text: \(error.localizedDescription)"
             throw PlanError(file: file.path, problems: [.init(path: "", line: nil, message: reason)])
         }
     }
@@ -87,10 +90,13 @@ struct PlanReader {
     func plan(_ section: PlanSection) -> Plan {
         let name = section.text("name", required: true) ?? ""
         if !name.isEmpty { checkName(name, of: section, key: "name") }
+        let before = section.problems.all.count
         let backbone = backbone(section)
+        // Of a backbone that could not be read another stands in, which says nothing of the data.
+        let isKnown = section.problems.all.count == before
         let textBackbone = textBackbone(section)
         let data = data(section)
-        if section.has("data"), data.holdsTexts != backbone.readsTexts {
+        if isKnown, section.has("data"), data.holdsTexts != backbone.readsTexts {
             section.problem(
                 "backbone",
                 data.holdsTexts

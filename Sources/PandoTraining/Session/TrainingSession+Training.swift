@@ -25,6 +25,10 @@ extension TrainingSession {
         public let adapter: String
         public let adapterParameters: Int
         public let headParameters: Int
+        /// The epoch that did best on validation, which the bundle holds; 0 is the start.
+        public let bestEpoch: Int
+        /// Epochs trained in all.
+        public let epochs: Int
     }
 
     /// What training made, before it is written.
@@ -193,12 +197,12 @@ extension TrainingSession {
         return metrics
     }
 
-    /// Runs for this bundle that did not finish, the newest first; and the first of them that has a checkpoint.
+    /// Runs for this bundle that did not finish, the newest first; and the first of them that has a checkpoint. What was
+    /// begun before the last run that finished is over.
     private func unfinished(_ bundle: URL, _ registry: RunRegistry, _ runs: URL) throws -> (runs: [Run], saved: Run?) {
         let path = bundle.standardizedFileURL.path
-        let unfinished = try registry.runs().filter {
-            $0.bundlePath == path && $0.planName == plan.name && $0.status != .finished && $0.status != .running
-        }
+        let unfinished = try registry.runs().filter { $0.bundlePath == path && $0.planName == plan.name }
+            .prefix { $0.status != .finished }.filter { $0.status != .running }
         let saved = unfinished.first { run in
             FileManager.default.fileExists(atPath: Recorder.checkpoint(in: runs.appendingPathComponent(run.id)).path)
         }
@@ -237,6 +241,7 @@ extension TrainingSession.BranchSize {
         let isShared = task.branch.adapter is SharedView
         self.init(
             adapter: isShared ? "shared \(plan.sharing?.choice.kind ?? "")" : task.data.plan.adapter.kind,
-            adapterParameters: task.branch.adapter.parameterCount, headParameters: task.branch.head.parameterCount)
+            adapterParameters: task.branch.adapter.parameterCount, headParameters: task.branch.head.parameterCount,
+            bestEpoch: task.bestEpoch, epochs: task.epochs)
     }
 }

@@ -40,6 +40,8 @@ struct TaskTrainer: Sendable {
     var step = 0
     var best: Best
     var isDone = false
+    /// What validation said before the first step; `nil` in a training that goes on.
+    private var start: TaskMetrics?
 
     /// The branch that did best on validation.
     struct Best: Sendable {
@@ -58,7 +60,8 @@ struct TaskTrainer: Sendable {
         var generator = SeededGenerator(seed: plan.seed).split("task \(task.data.name)")
         let branch = Branch(startingFor: task, precision: plan.precision.elementType, workers: workers, using: &generator)
         self.init(task, plan: plan, workers: workers, branch: branch, generator: generator)
-        best.score = validation().watched.value
+        let metrics = validation()
+        (start, best.score) = (metrics, metrics.watched.value)
     }
 
     /// The task with a given branch; the best score is for the caller to set.
@@ -104,8 +107,8 @@ struct TaskTrainer: Sendable {
     /// The report of epoch 0.
     func startReport() -> EpochReport {
         EpochReport(
-            task: data.name, epoch: 0, step: 0, loss: nil, learningRate: 0, validation: validation(), isBest: true,
-            isLast: false)
+            task: data.name, epoch: 0, step: 0, loss: nil, learningRate: 0, validation: start ?? validation(),
+            isBest: true, isLast: false)
     }
 
     /// Trains for one pass over the task's training examples.

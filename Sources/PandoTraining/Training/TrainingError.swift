@@ -10,7 +10,7 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .notFinite(let task, let epoch, let culprit):
-            "task '\(task)', epoch \(epoch): \(culprit). The best head so far is kept; "
+            "task '\(task)', epoch \(epoch): \(culprit). Training ends here and no bundle is written; "
                 + "lower train.learning_rate, or look at the data"
         case .unusableCheckpoint(let path, let reason):
             "the checkpoint \(path) cannot be resumed: \(reason)"

@@ -52,6 +52,12 @@ public struct LoRAAdapterConfiguration: InlineConfiguration {
         configuration.layers = numbers
         configuration.excluded = .names(network.idleModules)
         let set = try LoRASet(on: network, configuration, dialect: dialect, using: &generator)
+        for key in rankPattern.keys.sorted() where try !Self.means(key, amongst: set.sites) {
+            throw AdapterError(
+                Self.kind,
+                "ranks: '\(key)' means none of the adapted modules, as \(set.sites[0].name); it is a regular expression "
+                    + "for the end of a name")
+        }
         let unknown = unknownTargets(in: set)
         if unknown.isEmpty { return set }
         let known = LoRASet.sample(network.adaptableLayers, dialect)
@@ -75,6 +81,11 @@ public struct LoRAAdapterConfiguration: InlineConfiguration {
         }
     }
 
+    private static func means(_ key: String, amongst sites: [LoRASet.Site]) throws(AdapterError) -> Bool {
+        for site in sites where try LoRAConfiguration.isMeant(site.name, by: key) { return true }
+        return false
+    }
+
     /// Targets that none of the adapted modules is called.
     private func unknownTargets(in set: LoRASet) -> [String] {
         if targets == ["all-linear"] { return [] }
@@ -86,7 +97,8 @@ public struct LoRAAdapterConfiguration: InlineConfiguration {
     private func parsedLayers() throws(AdapterError) -> [Int]? {
         let numbers = layers.compactMap { Int($0) }
         if numbers.count < layers.count {
-            throw AdapterError(Self.kind, "layers is \(layers), expected numbers of blocks, as in [0, 1]")
+            throw AdapterError(
+                Self.kind, "layers is [\(layers.joined(separator: ", "))], expected numbers of blocks, as in [0, 1]")
         }
         return numbers.isEmpty ? nil : numbers
     }

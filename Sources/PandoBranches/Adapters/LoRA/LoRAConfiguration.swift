@@ -4,13 +4,22 @@ import PandoTensor
 /// Which layers of a network get low-rank adapters, and of which rank and strength: PEFT's `LoraConfig`.
 public struct LoRAConfiguration: Sendable, Hashable {
     /// Which modules a rule means.
-    public enum Targets: Sendable, Hashable {
+    public enum Targets: Sendable, Hashable, CustomStringConvertible {
         /// A module of this name, or whose name ends in a dot and this.
         case names([String])
         /// A regular expression that matches the whole name.
         case pattern(String)
         /// Every linear layer.
         case allLinear
+
+        /// As in `query, value`.
+        public var description: String {
+            switch self {
+            case .names(let names): names.joined(separator: ", ")
+            case .pattern(let pattern): "the pattern \(pattern)"
+            case .allLinear: "all-linear"
+            }
+        }
     }
 
     /// Biases that are trained beside the adapters.
@@ -95,8 +104,12 @@ public struct LoRAConfiguration: Sendable, Hashable {
 
     /// PEFT's rule for patterns: a key is a regular expression that must match the end of the name, from a dot on.
     private static func value<Value>(for name: String, in pattern: [String: Value]) throws(AdapterError) -> Value? {
-        for key in pattern.keys.sorted() where try wholly("(.*\\.)?(\(key))", name) { return pattern[key] }
+        for key in pattern.keys.sorted() where try isMeant(name, by: key) { return pattern[key] }
         return nil
+    }
+
+    static func isMeant(_ name: String, by key: String) throws(AdapterError) -> Bool {
+        try wholly("(.*\\.)?(\(key))", name)
     }
 
     private static func wholly(_ pattern: String, _ name: String) throws(AdapterError) -> Bool {

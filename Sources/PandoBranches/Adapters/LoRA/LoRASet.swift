@@ -46,9 +46,12 @@ public struct LoRASet: Module {
         let layers = network.adaptableLayers
         let sites = try Self.targets(of: configuration, among: layers, dialect, prefix)
         if sites.isEmpty {
-            throw AdapterError("LoRA", "no layer is meant by \(configuration.targets); the network has \(Self.sample(layers, dialect))")
+            let blocks = configuration.layers.map { " in blocks " + $0.map(String.init).joined(separator: ", ") } ?? ""
+            throw AdapterError(
+                "LoRA", "no layer is meant by \(configuration.targets)\(blocks); the network has \(Self.sample(layers, dialect))")
         }
-        var problems: [String] = []
+        // What is wrong, and with which modules: all blocks are alike.
+        var problems: [(what: String, modules: [String])] = []
         var adapters: [LoRA] = []
         for site in sites {
             guard let layer = layers[site.layer] else { stop("LoRASet: no layer \(site.layer)") }
@@ -56,10 +59,14 @@ public struct LoRASet: Module {
             let weight = site.rows(of: layer.weight)
             let limit = min(weight.shape[0], weight.elementCount / weight.shape[0])
             guard rank <= limit, layer.groups == 1 else {
-                problems.append(
-                    layer.groups == 1
-                        ? "\(site.name) of shape \(weight.shape) has room for rank \(limit) at most, not \(rank)"
-                        : "\(site.name) is a convolution in \(layer.groups) groups, which LoRA cannot adapt")
+                let what = layer.groups == 1
+                    ? "of shape \(weight.shape) has room for rank \(limit) at most, not \(rank)"
+                    : "is a convolution in \(layer.groups) groups, which LoRA cannot adapt"
+                if let known = problems.firstIndex(where: { $0.what == what }) {
+                    problems[known].modules.append(site.name)
+                } else {
+                    problems.append((what, [site.name]))
+                }
                 continue
             }
             adapters.append(
@@ -67,7 +74,13 @@ public struct LoRASet: Module {
                     forWeight: weight, rank: rank, scale: try configuration.scale(of: site.name),
                     tracksMagnitude: configuration.tracksMagnitude, using: &generator))
         }
-        if !problems.isEmpty { throw AdapterError("LoRA", problems) }
+        if !problems.isEmpty {
+            throw AdapterError(
+                "LoRA",
+                problems.map { what, modules in
+                    modules[0] + (modules.count > 1 ? ", as \(modules.count - 1) more, " : " ") + what
+                })
+        }
         self.init(configuration, dialect, prefix, sites, adapters)
     }
 
