@@ -24,8 +24,6 @@ struct ServeCommand: ParsableCommand {
             let request = try JSONDecoder().decode(PeerRequest.self, from: Data(line.utf8))
             if present?.key != request.key {
                 present = nil  // what was made ready for the last one goes first
-                // What reading the data takes is there before memory is counted, as with the peers.
-                _ = try work(request.key)
                 let resident = try ResidentMemory()
                 let makeReady = try work(request.key)
                 try resident.forgetPeak()
