@@ -48,6 +48,13 @@ enum AdaptedNetwork: String, CaseIterable {
             unit: self == .miniLM ? "texts/s" : "steps/s")
     }
 
+    /// Reads texts and tokenizer as `prepare` will: a peer's memory is counted from when it has its own.
+    func readData(texts: URL) throws {
+        guard self == .miniLM else { return }
+        let tokenizer = try TextBackboneSource(WeightsLocation.find(rawValue)).open().tokenizer
+        for example in try data(texts: texts).dataset().examples { _ = tokenizer.encode(example.text ?? "") }
+    }
+
     /// Makes data, the frozen network and, for those who read them, stored features; what is returned begins to train, as
     /// the product does.
     ///
@@ -73,13 +80,18 @@ enum AdaptedNetwork: String, CaseIterable {
         let column = self == .miniLM ? SampleTexts.column : "shape"
         return Plan(
             name: "benchmark", backbone: try backbone(),
-            data: self == .miniLM
-                ? DataPlan(
-                    kind: .jsonl, path: texts, textColumn: "text", splitColumn: "split", columns: [column: .category])
-                : DataPlan(kind: .scenes, limit: 420),
+            data: data(texts: texts),
             tasks: [TaskPlan(name: column, kind: .classification, adapter: AdapterChoice(method.configuration))],
             features: FeaturePlan(stores: true),
             train: TrainPlan(epochs: 1, batchSize: batch, precision: precision == .f32 ? .float32 : .bfloat16))
+    }
+
+    private func data(texts: URL) -> DataPlan {
+        self == .miniLM
+            ? DataPlan(
+                kind: .jsonl, path: texts, textColumn: "text", splitColumn: "split",
+                columns: [SampleTexts.column: .category])
+            : DataPlan(kind: .scenes, limit: 420)
     }
 
     /// MiniLM with its published weights, the vision transformer with random ones.

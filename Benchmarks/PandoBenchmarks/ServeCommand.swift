@@ -24,6 +24,7 @@ struct ServeCommand: ParsableCommand {
             let request = try JSONDecoder().decode(PeerRequest.self, from: Data(line.utf8))
             if present?.key != request.key {
                 present = nil  // what was made ready for the last one goes first
+                try readData(request.key)
                 let resident = try ResidentMemory()
                 let makeReady = try work(request.key)
                 try resident.forgetPeak()
@@ -43,6 +44,13 @@ struct ServeCommand: ParsableCommand {
                 memory_how: "tensors \((Double(tensors) / 1e6).formatted(digits: 0)) MB")
             FileHandle.standardOutput.write(try JSONEncoder().encode(row) + Data("\n".utf8))
         }
+    }
+
+    /// Reads the data once before memory is counted, as the peers do.
+    private func readData(_ key: Work.Key) throws {
+        let words = key.work.split(separator: " ").map(String.init)
+        guard words.count == 3, words[0] == "adapt", let network = AdaptedNetwork(rawValue: words[1]), let texts else { return }
+        try network.readData(texts: URL(fileURLWithPath: texts))
     }
 
     /// Data and a pretrained network are there when this returns, and count, but not how they got there; the rest is made

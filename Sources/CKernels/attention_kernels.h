@@ -232,8 +232,9 @@ static void NAME(row_products)(
         const int64_t words = (width + 1) / 2;
         uint32_t *pairs = (uint32_t *)packed;
         for (int64_t i = 0; i < rows; i++) {
-            memset(pairs + i * words + words - 1, 0, 4);
-            memcpy(pairs + i * words, (const uint16_t *)left + start + i * row, width * 2);
+            uint16_t *to = (uint16_t *)(pairs + i * words);
+            memcpy(to, (const uint16_t *)left + start + i * row, width * 2);
+            if (width % 2) memset(to + width, 0, 2);
         }
         NAME(pair_product)(rows, columns, words, packed, words, right, result, columns);
         return;

@@ -106,13 +106,16 @@ extension Tensor {
 /// training step asks for the same sizes again and again.
 ///
 /// What is handed out and what is kept are together hardly more than was ever handed out at once: a request that
-/// nothing kept serves sends as much of the kept to the system as it needs. The quarter above lets the gradients of one
-/// step take no place from the activations of the next: with an eighth, training a whole transformer is a fifth slower.
+/// nothing kept serves sends as much of the kept to the system as it needs. The quarter above, 128 MiB at most, lets the
+/// gradients of one step take no place from the activations of the next: with an eighth, training a whole small
+/// transformer is a fifth slower.
 private final class StoragePool: Sendable {
     static let shared = StoragePool()
     private static let alignment = 64
     /// From this size on, blocks are the system's own pages: the C library would keep what is freed.
     private static let mappedSize = 1 << 19
+    /// Bytes above the highest that are kept at most.
+    private static let mostAbove = 128 << 20
 
     private struct State {
         var free: [Int: [UnsafeMutableRawPointer]] = [:]
@@ -124,7 +127,7 @@ private final class StoragePool: Sendable {
         /// Takes kept blocks out, the largest first, until the bound holds.
         mutating func evicted() -> [(pointer: UnsafeMutableRawPointer, capacity: Int)] {
             var evicted: [(pointer: UnsafeMutableRawPointer, capacity: Int)] = []
-            while handedBytes + keptBytes > highestBytes + highestBytes / 4, let size = free.keys.max() {
+            while handedBytes + keptBytes > highestBytes + min(highestBytes / 4, StoragePool.mostAbove), let size = free.keys.max() {
                 if let block = free[size]?.popLast() {
                     evicted.append((block, size))
                     keptBytes -= size
