@@ -53,7 +53,8 @@ struct TrainingReport: Encodable {
         ])
         for name in names {
             guard let branch = branches[name] else { continue }
-            table.add(name, branch.adapter, Console.count(branch.adapterParameters), Console.count(branch.headParameters),
+            table.add(
+                name, branch.adapter, Console.count(branch.adapterParameters), Console.count(branch.headParameters),
                 "\(branch.bestEpoch) of \(branch.epochs)")
         }
         return table

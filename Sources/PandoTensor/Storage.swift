@@ -127,7 +127,8 @@ private final class StoragePool: Sendable {
         /// Takes kept blocks out, the largest first, until the bound holds.
         mutating func evicted() -> [(pointer: UnsafeMutableRawPointer, capacity: Int)] {
             var evicted: [(pointer: UnsafeMutableRawPointer, capacity: Int)] = []
-            while handedBytes + keptBytes > highestBytes + min(highestBytes / 4, StoragePool.mostAbove), let size = free.keys.max() {
+            let bound = highestBytes + min(highestBytes / 4, StoragePool.mostAbove)
+            while handedBytes + keptBytes > bound, let size = free.keys.max() {
                 if let block = free[size]?.popLast() {
                     evicted.append((block, size))
                     keptBytes -= size
